@@ -1,0 +1,1 @@
+"""One query API for video search, on any stack."""

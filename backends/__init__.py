@@ -1,0 +1,1 @@
+"""Vector stores, one module or folder per vendor."""

@@ -1,0 +1,1 @@
+"""The vocabulary, the contracts and the engine. Standard library only."""

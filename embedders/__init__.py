@@ -1,0 +1,1 @@
+"""Embedders: text, pictures and video to vectors."""

@@ -1,0 +1,1 @@
+"""Reading video: probe, sample frames, cut, thumbnails, shots (PyAV)."""

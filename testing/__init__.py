@@ -1,0 +1,1 @@
+"""Conformance suites and test doubles, shipped for authors of adapters."""
