@@ -1,0 +1,69 @@
+"""What the three bases share: a deadline, retries and the translation of a driver's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import ClassVar, Self, TypeVar
+
+from .deadline import RetryPolicy, within
+from .errors import PolyreelError
+
+T = TypeVar("T")
+
+
+class Adapter:
+    """Base of the bases.
+
+    Args:
+        timeout: Seconds for one public call, its retries included.
+        retry: How retryable errors are tried again; a driver's own retries are off.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, *, timeout: float = 30.0, retry: RetryPolicy | None = None) -> None:
+        self._timeout = timeout
+        self._retry = retry or RetryPolicy()
+
+    def close(self) -> None:
+        """Let go of files and connections; a second call does nothing."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        """The adapter itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _close(self) -> None:
+        """Nothing to let go of."""
+
+    def _translate(self, error: Exception) -> PolyreelError | None:
+        """The driver's error in our words; None for an error that isn't the driver's."""
+        return None
+
+    def _attempt(self, action: Callable[[], T]) -> T:
+        """One public call's work: under the deadline, errors translated, retryable ones retried."""
+        with within(self._timeout):
+            return self._retry.call(lambda: self._translated(action))
+
+    def _once(self, action: Callable[[], T]) -> T:
+        """As `_attempt`, but never tried again."""
+        with within(self._timeout):
+            return self._translated(action)
+
+    def _translated(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except PolyreelError:
+            raise
+        except Exception as error:
+            ours = self._translate(error)
+            if ours is None:
+                raise
+            raise ours from error

@@ -1,0 +1,80 @@
+"""What a store can do, as data: forms for the tables in the docs, capabilities of an opened instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .media import Modality
+
+
+class Feature(StrEnum):
+    """Something that not every engine does by itself."""
+
+    GROUP = "group"
+    NEAR_RECORD = "near_record"
+    LEXICAL = "lexical"
+    EXACT = "exact"
+    PREFIX = "prefix"
+    ADD_FIELD = "add_field"
+    DURABLE = "durable"
+    SHARED = "shared"
+
+
+FEATURE_WORDS: dict[Feature, str] = {
+    Feature.GROUP: "groups hits by video natively (else the planner does)",
+    Feature.NEAR_RECORD: "searches by a record's id natively (else its vector is fetched)",
+    Feature.LEXICAL: "finds words (BM25)",
+    Feature.EXACT: "searches by brute force when asked",
+    Feature.PREFIX: "filters strings by prefix",
+    Feature.ADD_FIELD: "takes newly declared fields in place",
+    Feature.DURABLE: "keeps its records after the process ends",
+    Feature.SHARED: "serves several processes at once",
+}
+"""What each feature means to a person; the README's table is made from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way of running a store.
+
+    Args:
+        name: As in the tables.
+        configure: The keys of the configuration that choose it.
+        features: What it does natively.
+        tried: What the tests run it against.
+        notes: What a user should know before choosing it.
+    """
+
+    name: str
+    configure: str
+    features: frozenset[Feature]
+    tried: str
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an opened instance can do: this form, server version and collection. The engine reads only this.
+
+    Args:
+        form: The form's name.
+        features: What it does natively.
+        version: Of the engine or server.
+        tolerance: Largest difference of a score from the exact value.
+        max_batch: Records in one upsert.
+        max_limit: Hits in one search.
+        vectorizes: Modalities that it takes in place of vectors; empty where it wants vectors.
+        joint: Whether several media of a query go into one call of its model.
+        schemes: Addresses of media that it can fetch, such as `tos` and `https`; `file` for local paths.
+    """
+
+    form: str
+    features: frozenset[Feature]
+    version: str
+    tolerance: float = 1e-5
+    max_batch: int = 500
+    max_limit: int = 16_384
+    vectorizes: frozenset[Modality] = frozenset()
+    joint: bool = False
+    schemes: frozenset[str] = frozenset()

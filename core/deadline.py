@@ -1,0 +1,112 @@
+"""One deadline for all that a call does, and the retries inside it.
+
+A caller sets it once; everything below reads what is left:
+
+    with within(30):
+        store.search([...])     # retries, waits and driver timeouts all fit into the 30 seconds
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .errors import RateLimitedError, RetryableError, UnavailableError
+
+T = TypeVar("T")
+_END: ContextVar[float | None] = ContextVar("polyreel_deadline", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give everything inside at most this long; an outer, earlier deadline stays in force."""
+    end, outer = time.monotonic() + seconds, _END.get()
+    token = _END.set(end if outer is None else min(end, outer))
+    try:
+        yield
+    finally:
+        _END.reset(token)
+
+
+def time_left(default: float = float("inf")) -> float:
+    """Seconds until the deadline, never below 0; `default` where none is set."""
+    end = _END.get()
+    return default if end is None else max(0.0, end - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, and how patiently, a retryable error is tried again.
+
+    Args:
+        attempts: Calls in all; 1 never retries.
+        base: Seconds of the first wait; each further wait doubles, with full jitter.
+        cap: Longest wait in seconds. A longer `retry_after` is honoured while the deadline allows it.
+        sleep: Tests put their own clock here.
+    """
+
+    attempts: int = 5
+    base: float = 0.5
+    cap: float = 20.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def call(self, action: Callable[[], T]) -> T:
+        """Call until it succeeds, fails for good, or attempts or time run out; then the last error is raised."""
+        try:
+            return action()
+        except RetryableError as error:
+            if self.attempts == 1:
+                raise
+            return self._again(action, error)
+
+    def _again(self, action: Callable[[], T], first: RetryableError) -> T:
+        import tenacity  # here, since most calls never need it and it is slow to import
+
+        failed = [first]
+
+        def replay() -> T:
+            if failed:
+                raise failed.pop()
+            return action()
+
+        backoff = tenacity.wait_random_exponential(multiplier=self.base, max=self.cap)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            return max(_asked_wait(state), backoff(state))
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(RetryableError),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.attempts),
+                lambda state: state.upcoming_sleep >= time_left(),
+            ),
+            wait=wait,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return retrying(replay)
+
+
+def _asked_wait(state: object) -> float:
+    """The seconds that the service asked us to wait."""
+    error = state.outcome.exception()  # type: ignore[attr-defined]
+    return (error.retry_after or 0.0) if isinstance(error, RateLimitedError) else 0.0
+
+
+def poll(ready: Callable[[], bool], *, what: str, timeout: float, first: float = 0.05, cap: float = 5.0) -> None:
+    """Ask until it is so, at growing distances.
+
+    Raises:
+        UnavailableError: It was not so within `timeout` seconds.
+    """
+    with within(timeout):
+        pause = first
+        while not ready():
+            if time_left() <= 0:
+                raise UnavailableError(f"{what} is not ready after {timeout:g} s", hint="raise the timeout or try again later")
+            time.sleep(min(pause, time_left()))
+            pause = min(pause * 2, cap)

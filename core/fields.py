@@ -1,0 +1,302 @@
+"""Declared fields: their types, how a value is checked, and the one form every engine can keep.
+
+Values have two forms. At the API a field is a `str`, `int`, `float`, `bool`, aware `datetime` (an instant,
+always UTC after the check) or `tuple[str, ...]`. In a store it is a *column* that is never missing:
+
+| type         | column                          | default |
+|--------------|---------------------------------|---------|
+| string       | str                             | `""`    |
+| int          | int within ±2^53                | 0       |
+| float        | float, finite, never -0.0       | 0.0     |
+| bool         | int, 0 or 1                     | 0       |
+| datetime     | int, microseconds since 1970    | 0       |
+| list[string] | list of str                     | `[]`    |
+
+The hidden list column `present` names the fields really given, so that a default is never taken for a value.
+The built-in columns `start` and `end` are seconds at the API and whole milliseconds in a store.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import reprlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from fractions import Fraction
+from types import MappingProxyType
+
+from .errors import IntegrityError, InvalidQueryError
+
+
+class FieldType(StrEnum):
+    """What a declared field holds."""
+
+    STRING = "string"
+    INT = "int"
+    FLOAT = "float"
+    BOOL = "bool"
+    DATETIME = "datetime"
+    STRINGS = "list[string]"
+
+
+Schema = Mapping[str, FieldType]
+"""Field names and their types, without the built-in columns."""
+
+Value = str | int | float | bool | datetime | tuple[str, ...]
+"""A checked value in the form of the API."""
+
+Column = str | int | float | list[str]
+"""A value in the form of a store."""
+
+BUILT_IN: Schema = MappingProxyType(
+    {
+        "video_id": FieldType.STRING,
+        "scope": FieldType.STRING,
+        "start": FieldType.FLOAT,
+        "end": FieldType.FLOAT,
+        "uri": FieldType.STRING,
+        "channel": FieldType.STRING,
+    }
+)
+"""Columns that every record has; they filter like declared fields and are never null."""
+
+SPAN = frozenset({"start", "end"})
+"""The built-in columns that are seconds at the API and integer milliseconds in a store."""
+
+PRESENT = "present"
+"""The hidden list column with the names of the fields really given."""
+
+MAX_INT = 2**53
+"""The largest integer that every engine and JSON reader keeps exactly."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_EXPECTED: Mapping[FieldType, str] = {
+    FieldType.STRING: "a string that UTF-8 can encode",
+    FieldType.INT: "an int within ±2^53",
+    FieldType.FLOAT: "a finite float or an int",
+    FieldType.BOOL: "true or false",
+    FieldType.DATETIME: "a datetime with a time zone, or ISO 8601 text with an offset or Z",
+    FieldType.STRINGS: "a list of strings that UTF-8 can encode",
+}
+
+
+def check_schema(schema: Mapping[str, str]) -> dict[str, FieldType]:
+    """Check names and types; types may be given as text (`"int"`, `"list[string]"`).
+
+    Raises:
+        InvalidQueryError: A name that can't be a column everywhere, or an unknown type.
+    """
+    return {_field_name(name): _field_type(name, type) for name, type in schema.items()}
+
+
+def check_value(name: str, type: FieldType, value: object) -> Value | None:
+    """The value in its one API form; None, which means "not given", stays None.
+
+    Typing is strict: a bool is no int, and only an int for a float field is converted. Datetimes become UTC.
+
+    Raises:
+        InvalidQueryError: The value isn't of the type.
+    """
+    if value is None:
+        return None
+    try:
+        checked = _checked(type, value)
+    except (ValueError, OverflowError):  # unreadable or unencodable text, a number or date out of range
+        checked = None
+    if checked is None:
+        raise InvalidQueryError(f"field {shown(name)} takes {_EXPECTED[type]}, not {shown(value)}")
+    return checked
+
+
+def check_fields(
+    schema: Schema, values: Mapping[str, object]
+) -> tuple[dict[str, Value], dict[str, object]]:
+    """Split a user's metadata into declared fields, checked, and the rest (`extra`) as plain JSON values.
+
+    A declared field that is None is left out.
+
+    Raises:
+        InvalidQueryError: A value isn't of its field's type, or an extra one isn't JSON.
+    """
+    fields: dict[str, Value] = {}
+    extra: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in schema:
+            extra[_extra_name(name)] = _json_value(name, value)
+        elif (checked := check_value(name, schema[name], value)) is not None:
+            fields[name] = checked
+    return fields, extra
+
+
+def to_column(type: FieldType, value: Value) -> Column:
+    """A checked value as a store keeps it."""
+    match value:
+        case datetime():
+            return (value - _EPOCH) // _MICROSECOND
+        case tuple():
+            return list(value)
+        case float():
+            return value + 0.0  # -0.0 becomes 0.0: engines disagree on whether they are equal
+        case bool() | int():
+            return float(value) if type is FieldType.FLOAT else int(value)
+    return value
+
+
+def from_column(type: FieldType, column: object) -> Value:
+    """What `to_column` was given.
+
+    Raises:
+        IntegrityError: The column can't come from this type.
+    """
+    match column:
+        case str() if type is FieldType.STRING:
+            return column
+        case list() | tuple() if type is FieldType.STRINGS:
+            return tuple(column)
+        case int() if type is FieldType.BOOL:
+            return bool(column)
+        case int() if type is FieldType.INT:
+            return column
+        case int() | float() if type is FieldType.FLOAT:
+            return float(column)
+        case int() if type is FieldType.DATETIME:
+            return _instant(column)
+    raise IntegrityError(f"a stored column of type {type} holds {shown(column)}")
+
+
+def default_column(type: FieldType) -> Column:
+    """What is written where nothing was given."""
+    match type:
+        case FieldType.STRING:
+            return ""
+        case FieldType.FLOAT:
+            return 0.0
+        case FieldType.STRINGS:
+            return []
+    return 0
+
+
+def row(schema: Schema, fields: Mapping[str, Value]) -> dict[str, Column]:
+    """All declared columns, defaults included, and the column `present`, from checked fields."""
+    columns = {
+        name: to_column(type, fields[name]) if name in fields else default_column(type)
+        for name, type in schema.items()
+    }
+    return {**columns, PRESENT: [name for name in schema if name in fields]}
+
+
+def read_row(schema: Schema, columns: Mapping[str, object]) -> dict[str, Value]:
+    """The fields that `row` was given, from stored columns that may hold more than declared fields."""
+    present = columns[PRESENT]
+    if not isinstance(present, list | tuple):
+        raise IntegrityError(f"the stored column {PRESENT!r} holds {shown(present)}")
+    return {name: from_column(schema[name], columns[name]) for name in present if name in schema}
+
+
+def exact_ms(seconds: float) -> Fraction:
+    """Milliseconds of a time in seconds, exactly as the number is written in decimal.
+
+    What lies within 1e-6 ms of a whole millisecond is taken for arithmetic noise and becomes whole, so that
+    0.1 + 0.2 is 300 ms.
+    """
+    exact = Fraction(repr(float(seconds))) * 1000
+    whole = round(exact)
+    return Fraction(whole) if abs(exact - whole) <= Fraction(1, 10**6) else exact
+
+
+def to_ms(seconds: float) -> int:
+    """The nearest whole millisecond."""
+    return round(exact_ms(seconds))
+
+
+def shown(value: object) -> str:
+    """A value for a message: one short line, whatever it is."""
+    try:
+        text = f"{reprlib.repr(value)} ({type(value).__name__})"
+    except Exception:  # noqa: BLE001 - the repr of a stranger's object may raise anything
+        text = f"a {type(value).__name__}"
+    return repr(value) if type(value) is str and len(value) <= 64 else " ".join(text.split())
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """A hint with the nearest of the names, or with all of them."""
+    known = [str(known) for known in names]
+    close = get_close_matches(name[:64], known, n=1) if isinstance(name, str) else []
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def _field_name(name: object) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith("_"):
+        rule = "1 to 64 ASCII letters, digits and underscores, and begins with a letter"
+        raise InvalidQueryError(f"{shown(name)} can't be a field: a name has {rule}")
+    if name in BUILT_IN or name == PRESENT:
+        raise InvalidQueryError(f"{shown(name)} can't be a field: polyreel has a column of that name")
+    return name
+
+
+def _field_type(name: str, type: str) -> FieldType:
+    try:
+        return FieldType(type)
+    except ValueError:
+        hint = did_you_mean(type, FieldType)
+        raise InvalidQueryError(f"field {name!r} has unknown type {shown(type)}", hint=hint) from None
+
+
+def _checked(type: FieldType, value: object) -> Value | None:
+    """The value in its API form; None where it isn't of the type."""
+    match value:
+        case bool():
+            return value if type is FieldType.BOOL else None
+        case int() if type is FieldType.INT:
+            return int(value) if abs(value) <= MAX_INT else None
+        case int() | float() if type is FieldType.FLOAT:
+            return float(value) if math.isfinite(value) else None
+        case str() if type is FieldType.STRING:
+            return _text(value)
+        case str() if type is FieldType.DATETIME:
+            return _utc(datetime.fromisoformat(value))
+        case datetime() if type is FieldType.DATETIME:
+            return _utc(value)
+        case list() | tuple() if type is FieldType.STRINGS:
+            return tuple(map(_text, value)) if all(isinstance(item, str) for item in value) else None
+    return None
+
+
+def _text(value: str) -> str:
+    value.encode()  # UnicodeEncodeError, a ValueError, for a lone surrogate
+    return str.__str__(value)  # an enum's member becomes its text
+
+
+def _utc(value: datetime) -> datetime | None:
+    return value.astimezone(UTC) if value.utcoffset() is not None else None
+
+
+def _instant(microseconds: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError as error:
+        raise IntegrityError(f"a stored instant is out of range: {shown(microseconds)}") from error
+
+
+def _extra_name(name: object) -> str:
+    checked = check_value("extra", FieldType.STRING, name)
+    if not isinstance(checked, str):
+        raise InvalidQueryError(f"a metadata key is text, not {shown(name)}")
+    return checked
+
+
+def _json_value(name: str, value: object) -> object:
+    """A plain copy of a JSON value, just as it will be read back."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        return json.loads(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        hint = "declare the field, or give a value that JSON can hold"
+        message = f"undeclared field {shown(name)} takes a JSON value, not {shown(value)}"
+        raise InvalidQueryError(message, hint=hint) from error

@@ -1,0 +1,202 @@
+"""The words of polyreel: records, their text, hits and moments' spans.
+
+Times are whole milliseconds inside and seconds at the API's edge (`start`, `end`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from .media import Media
+
+Vector = Sequence[float]
+"""A list, an `array`, or a one-dimensional numpy array of floats."""
+
+EMPTY: Mapping[str, object] = MappingProxyType({})
+
+
+class Scope(StrEnum):
+    """A piece of a video, or the whole of it."""
+
+    CLIP = "clip"
+    VIDEO = "video"
+
+
+class Channel(StrEnum):
+    """What a vector was made from."""
+
+    FUSED = "fused"
+    VISUAL = "visual"
+    AUDIO = "audio"
+    TRANSCRIPTION = "transcription"
+    PROXY = "proxy"
+
+
+class ScoreKind(StrEnum):
+    """What a score is. Higher is better for all; the last two order a page and promise nothing more."""
+
+    COSINE = "cosine"
+    IP = "ip"
+    NEG_L2 = "neg_l2"
+    RRF = "rrf"
+    WEIGHTED = "weighted"
+
+    @property
+    def is_similarity(self) -> bool:
+        """Whether the score measures likeness, so that a threshold on it has a meaning."""
+        return self not in (ScoreKind.RRF, ScoreKind.WEIGHTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What people wrote or said about a record."""
+
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    caption: str = ""
+    transcript: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether there is any text."""
+        return bool(self.title or self.tags or self.caption or self.transcript)
+
+    def joined(self) -> str:
+        """All of it, one part a line."""
+        parts = (self.title, ", ".join(self.tags), self.caption, self.transcript)
+        return "\n".join(part for part in parts if part)
+
+    def to_json(self) -> dict[str, object]:
+        """Only the parts that are there."""
+        parts = {
+            "title": self.title,
+            "tags": list(self.tags),
+            "caption": self.caption,
+            "transcript": self.transcript,
+        }
+        return {name: part for name, part in parts.items() if part}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Text:
+        """The opposite of `to_json`."""
+        tags = value.get("tags", ())
+        return cls(
+            title=str(value.get("title", "")),
+            tags=tuple(map(str, tags)) if isinstance(tags, list | tuple) else (),
+            caption=str(value.get("caption", "")),
+            transcript=str(value.get("transcript", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a store.
+
+    Args:
+        id: Any UTF-8 string of 1 to 256 bytes.
+        video_id: The video that it is a piece of; derives from the file's content.
+        uri: Where the video is now.
+        scope: A clip of the video, or all of it.
+        start_ms: First millisecond of the span.
+        end_ms: The millisecond after its last.
+        channel: What the vector was made from.
+        recipe: How the video was cut and sampled (`Recipe.key`).
+        content: A vector, or a medium for the store to vectorize; None when it was fetched without.
+        text: Title, tags, caption and transcript of this span.
+        fields: Values of declared fields; a missing key is null.
+        extra: Everything else of the user's: returned, not filterable.
+    """
+
+    id: str
+    video_id: str
+    uri: str
+    scope: Scope = Scope.CLIP
+    start_ms: int = 0
+    end_ms: int = 0
+    channel: Channel = Channel.FUSED
+    recipe: str = ""
+    content: Vector | Media | None = None
+    text: Text = field(default_factory=Text)
+    fields: Mapping[str, object] = EMPTY
+    extra: Mapping[str, object] = EMPTY
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+        return self.start_ms / 1000
+
+    @property
+    def end(self) -> float:
+        """Seconds."""
+        return self.end_ms / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A record that was found.
+
+    Args:
+        record: What was found, without its vector.
+        score: How well it fits; comparable within one answer only.
+        score_kind: What the score is.
+        similarity: The similarity to each part of the query, by the part's name.
+    """
+
+    record: Record
+    score: float
+    score_kind: ScoreKind = ScoreKind.COSINE
+    similarity: Mapping[str, float] = EMPTY  # type: ignore[assignment]  # an empty mapping of anything
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return self.record.id
+
+    @property
+    def video_id(self) -> str:
+        """The id of the video that the record is a piece of."""
+        return self.record.video_id
+
+    @property
+    def uri(self) -> str:
+        """Where the video is."""
+        return self.record.uri
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+        return self.record.start
+
+    @property
+    def end(self) -> float:
+        """Seconds."""
+        return self.record.end
+
+    def to_json(self) -> dict[str, object]:
+        """The form of `polyreel search --json`; times in seconds."""
+        record = self.record
+        return {
+            "id": record.id,
+            "video_id": record.video_id,
+            "uri": record.uri,
+            "scope": record.scope.value,
+            "start": record.start,
+            "end": record.end,
+            "channel": record.channel.value,
+            "score": self.score,
+            "score_kind": self.score_kind.value,
+            "similarity": dict(self.similarity),
+            "fields": {name: _plain(value) for name, value in record.fields.items()},
+            "text": record.text.to_json(),
+            "extra": dict(record.extra),
+        }
+
+
+def _plain(value: object) -> object:
+    """A field's value as JSON has it."""
+    isoformat = getattr(value, "isoformat", None)
+    if isoformat is not None:
+        return isoformat()
+    return list(value) if isinstance(value, tuple) else value

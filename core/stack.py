@@ -1,0 +1,59 @@
+"""A stack: the three adapters and the settings that belong to them, opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .embedder import Embedder
+from .errors import ConfigurationError
+from .fields import FieldType
+from .objects import ObjectStore
+from .recipe import Recipe
+from .space import CollectionSpec, Space
+from .store import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a named section of the configuration becomes.
+
+    Args:
+        name: The section's name.
+        store: Not open yet.
+        embedder: None where the store vectorizes.
+        objects: Files, cut clips and manifests.
+        state: The folder of the journal and caches.
+        collection: The collection's name.
+        fields: Declared fields.
+        recipe: How videos are cut and sampled.
+        workers: Videos taken in at once.
+    """
+
+    name: str
+    store: VectorStore
+    embedder: Embedder | None
+    objects: ObjectStore
+    state: Path
+    collection: str = "videos"
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
+    recipe: Recipe = Recipe()
+    workers: int = 2
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors."""
+        space = self.embedder.space if self.embedder else self.store.space
+        if space is None:
+            raise ConfigurationError(
+                f"the stack {self.name!r} has no embedder, and its store {self.store.kind!r} doesn't vectorize",
+                hint=f"add a section [stacks.{self.name}.embedder]",
+            )
+        return space
+
+    @property
+    def spec(self) -> CollectionSpec:
+        """What the collection must be."""
+        media = frozenset() if self.embedder else self.store.vectorizes
+        return CollectionSpec(self.collection, self.space, self.fields, media)

@@ -1,0 +1,348 @@
+"""The contract of vector stores. Adapters write the underscored hooks; the rules live here.
+
+Every line of a public method's docstring is a test of `polyreel.testing.store.StoreContract`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, ClassVar, TypeVar, final
+
+from .adapter import Adapter
+from .capabilities import Capabilities, Feature, Form
+from .checks import checked_id, checked_ids, checked_record, checked_request, checked_where
+from .deadline import time_left, within
+from .errors import ConfigurationError, InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
+from .fields import FieldType, check_fields
+from .filters import ALL, Filter
+from .media import Modality
+from .records import Record, Text
+from .requests import Answer, CheckedRequest, NearRecord, NearVector, Patch, Receipt, SearchRequest, Where
+from .space import CollectionMeta, CollectionSpec, Space
+
+if TYPE_CHECKING:
+    from .embedder import Embedder
+
+T = TypeVar("T")
+
+
+class VectorStore(Adapter, ABC):
+    """One collection of records in one engine.
+
+    A store may be used from several threads once it is open. A hook is one attempt on one batch of checked
+    input; it raises the driver's errors, which `_translate` maps.
+    """
+
+    forms: ClassVar[tuple[Form, ...]]
+
+    can: Capabilities
+    """What this instance can do; complete once it is open."""
+
+    space: Space | None = None
+    """The space in which the store vectorizes media by itself; None where it is handed vectors."""
+
+    vectorizes: frozenset[Modality] = frozenset()
+    """The modalities that it takes in place of vectors, when the stack has no embedder."""
+
+    _meta: CollectionMeta | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    @final
+    def open(self, spec: CollectionSpec, *, create: bool) -> None:
+        """Connect to the collection, and make it when it is missing and `create` is set.
+
+        - A missing collection without `create` is `NotFoundError`, and nothing is made.
+        - A collection of another space is `ConfigurationError`, which names each part that differs.
+        - A declared field whose stored type is another one is `ConfigurationError`.
+        - A newly declared field is added where the engine can, else `UnsupportedError` names `polyreel copy`.
+        - Fields that the collection has and the spec has not stay declared.
+        - A folder or file that another process holds is `LockedError`.
+        """
+        stored = self._attempt(lambda: self._open(spec))
+        if stored is None:
+            if not create:
+                raise NotFoundError(f"there is no collection {spec.name!r} in this store", hint="ingest something first")
+            stored = self._attempt(lambda: self._create(spec))
+        try:
+            self._meta = self._reconciled(stored, spec)
+        except PolyreelError:
+            self.close()
+            raise
+
+    @property
+    @final
+    def meta(self) -> CollectionMeta:
+        """The opened collection's identity and spec."""
+        if self._meta is None:
+            raise ConfigurationError(f"this {self.kind} store is not open", hint="call open(spec, create=...) first")
+        return self._meta
+
+    @property
+    @final
+    def schema(self) -> Mapping[str, FieldType]:
+        """The declared fields of the opened collection."""
+        return self.meta.spec.fields
+
+    @final
+    def flush(self) -> None:
+        """Make all that was written survive a loss of power."""
+        self._attempt(self._flush)
+
+    @final
+    def optimize(self, *, progress: Callable[[float], None] | None = None) -> None:
+        """Build the indexes that make searches fast, and return when they serve; `progress` hears 0 to 1."""
+        self._attempt(lambda: self._optimize(progress or (lambda _: None)))
+
+    @final
+    def drop(self) -> None:
+        """Delete the collection and all its records; the store is closed then."""
+        self._attempt(self._drop)
+        self.close()
+
+    @final
+    def close(self) -> None:
+        """Let go of files and connections; a second call does nothing. A closed store refuses every call."""
+        self._meta = None
+        super().close()
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    @final
+    def upsert(self, records: Iterable[Record]) -> Receipt:
+        """Write records by id, in batches; a record replaces the stored one of its id whole.
+
+        - The same call again changes nothing.
+        - Of several records with one id the last wins.
+        - A wrong record is `InvalidQueryError`, and no record of its batch is written.
+        - After the return, `kill -9` of the process loses nothing; after `flush`, loss of power neither.
+        """
+        spec, source, receipt = self.meta.spec, iter(records), Receipt()
+        while batch := list(islice(source, self.can.max_batch)):
+            last = {record.id: checked_record(record, spec, spec.fields) for record in batch}
+            receipt += self._attempt(lambda rows=list(last.values()): self._upsert(rows))  # type: ignore[misc]
+        return receipt
+
+    @final
+    def update_fields(
+        self,
+        ids: Sequence[str],
+        *,
+        fields: Mapping[str, object] | None = None,
+        text: Text | None = None,
+        uri: str | None = None,
+    ) -> Receipt:
+        """Replace the fields, the text or the address of records without embedding them again.
+
+        - What isn't given stays; what is given replaces the stored value whole (`fields` replaces `extra` too).
+        - Vectors stay as they are.
+        - Unknown ids are ignored.
+        """
+        known = checked_ids(ids)
+        declared, extra = check_fields(self.schema, fields) if fields is not None else (None, None)
+        patch = Patch(declared, extra, text, uri)
+        if patch == Patch() or not known:
+            return Receipt()
+        return self._in_batches(known, lambda part: self._update(part, patch))
+
+    @final
+    def delete(self, ids: Sequence[str] | None = None, *, where: Filter | None = None) -> Receipt:
+        """Delete records by id or by filter.
+
+        - Unknown ids are fine.
+        - Exactly one of `ids` and `where` is given, else `InvalidQueryError`.
+        """
+        if (ids is None) == (where is None):
+            raise InvalidQueryError("delete takes either ids or where")
+        if ids is not None:
+            return self._in_batches(checked_ids(ids), self._delete)
+        checked = self._where(where if where is not None else ALL)
+        return self._attempt(lambda: self._delete_where(checked))
+
+    @final
+    def wait(self, *receipts: Receipt, timeout: float = 60.0) -> None:
+        """Return once what the receipts name is searchable, and what they deleted is gone.
+
+        Raises:
+            UnavailableError: It isn't so after `timeout` seconds.
+        """
+        with within(timeout):
+            self._wait(receipts, time_left())
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    @final
+    def search(self, requests: Sequence[SearchRequest]) -> list[Answer]:
+        """Answer each request, in order.
+
+        - Hits are sorted by score, best first; none is repeated, and there are at most `limit`.
+        - A cosine is within `can.tolerance` of the exact one, in [-1, 1].
+        - Only records that match `where` are found.
+        - `min_score` is inclusive.
+        - The record of a `NearRecord` is not among its hits; an unknown id is `NotFoundError`.
+        - Hits carry no vectors.
+        - Searching an empty collection finds nothing.
+        """
+        spec, can = self.meta.spec, self.can
+        checked = [checked_request(request, spec, spec.fields, can) for request in requests]
+        if not checked:
+            return []
+        answers = self._attempt(lambda: self._search([self._resolved(request) for request in checked]))
+        return [_final(request, answer) for request, answer in zip(requests, answers, strict=True)]
+
+    @final
+    def fetch(self, ids: Sequence[str], *, vectors: bool = False) -> dict[str, Record]:
+        """Records by id; unknown ids are left out. Cosine stores may give vectors back at unit length."""
+        found: dict[str, Record] = {}
+        for part in self._parts(checked_ids(ids)):
+            found |= self._attempt(lambda part=part: self._fetch(part, vectors))  # type: ignore[misc]
+        return found
+
+    @final
+    def scan(self, where: Filter = ALL, *, vectors: bool = False) -> Iterator[Record]:
+        """Every record that matches, once, in no order, in bounded memory."""
+        return self._scan(self._where(where), vectors)
+
+    @final
+    def count(self, where: Filter = ALL) -> int:
+        """How many records match, exactly."""
+        checked = self._where(where)
+        return self._attempt(lambda: self._count(checked))
+
+    def query_embedder(self) -> Embedder | None:
+        """An embedder of the store's own space, where a store that vectorizes offers one."""
+        return None
+
+    # -- hooks --------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
+        """Connect, set `can`, and return what is stored of the collection; None when it is missing."""
+
+    @abstractmethod
+    def _create(self, spec: CollectionSpec) -> CollectionMeta:
+        """Make the collection."""
+
+    @abstractmethod
+    def _upsert(self, records: Sequence[Record]) -> Receipt:
+        """Write one batch of different ids."""
+
+    @abstractmethod
+    def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
+        """Change stored records; unknown ids are ignored."""
+
+    @abstractmethod
+    def _delete(self, ids: Sequence[str]) -> Receipt:
+        """Delete by id."""
+
+    @abstractmethod
+    def _delete_where(self, where: Where) -> Receipt:
+        """Delete by condition."""
+
+    @abstractmethod
+    def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
+        """Search; thresholds and excluded records are the base's."""
+
+    @abstractmethod
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:
+        """Read by id."""
+
+    @abstractmethod
+    def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:
+        """Read all that match."""
+
+    @abstractmethod
+    def _count(self, where: Where) -> int:
+        """Count all that match."""
+
+    @abstractmethod
+    def _drop(self) -> None:
+        """Delete the collection."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of everything; called more than once."""
+
+    def _add_fields(self, meta: CollectionMeta) -> None:
+        """Store the meta with its added fields; written where `Feature.ADD_FIELD` is claimed."""
+        raise UnsupportedError(
+            f"{self.can.form} can't add fields to the collection {meta.spec.name!r}",
+            hint="move the records into a new collection with `polyreel copy`",
+        )
+
+    def _flush(self) -> None:
+        """Nothing, where every write is already durable."""
+
+    def _optimize(self, progress: Callable[[float], None]) -> None:
+        """Nothing, where searches are always at full speed."""
+        progress(1.0)
+
+    def _wait(self, receipts: Sequence[Receipt], timeout: float) -> None:
+        """Nothing, where writes are searchable at once."""
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _in_batches(self, ids: list[str], action: Callable[[list[str]], Receipt]) -> Receipt:
+        receipt = Receipt()
+        for part in self._parts(ids):
+            receipt += self._attempt(lambda part=part: action(part))  # type: ignore[misc]
+        return receipt
+
+    def _parts(self, ids: list[str]) -> Iterator[list[str]]:
+        _ = self.meta  # refuses here, before the first batch, when the store is not open
+        size = self.can.max_batch
+        return (ids[at : at + size] for at in range(0, len(ids), size))
+
+    def _where(self, where: Filter) -> Where:
+        return checked_where(where, self.schema, self.can)
+
+    def _resolved(self, request: CheckedRequest) -> CheckedRequest:
+        """A search by id as a search by vector with one hit more, where the engine has no search by id."""
+        if not isinstance(request.near, NearRecord):
+            return request
+        found = self._fetch([checked_id(request.near.id)], True).get(request.near.id)
+        if found is None:
+            raise NotFoundError(f"there is no record {request.near.id!r}")
+        if Feature.NEAR_RECORD in self.can.features:
+            return request
+        return replace(request, near=NearVector(found.content), limit=request.limit + 1)  # type: ignore[arg-type]
+
+    def _reconciled(self, stored: CollectionMeta, spec: CollectionSpec) -> CollectionMeta:
+        """The stored meta with newly declared fields."""
+        _refuse_other(stored.spec, spec)
+        new = {name: kind for name, kind in spec.fields.items() if name not in stored.spec.fields}
+        if not new:
+            return stored
+        widened = replace(stored, spec=replace(stored.spec, fields={**stored.spec.fields, **new}))
+        self._attempt(lambda: self._add_fields(widened))
+        return widened
+
+
+def _refuse_other(stored: CollectionSpec, spec: CollectionSpec) -> None:
+    differences = spec.space.differences(stored.space)
+    if spec.media != stored.media:
+        differences.append("one vectorizes media itself, the other is handed vectors")
+    for name, kind in spec.fields.items():
+        was = stored.fields.get(name, kind)
+        if was != kind:
+            differences.append(f"field {name!r} is {kind.value}, stored {was.value}")
+    if differences:
+        raise ConfigurationError(
+            f"the collection {spec.name!r} was made otherwise: {'; '.join(differences)}",
+            hint="name another collection in the stack, or go back to the stored settings",
+        )
+
+
+def _final(request: SearchRequest, answer: Answer) -> Answer:
+    """The answer without what was not asked for: the record itself, hits under the threshold."""
+    hits = answer.hits
+    if isinstance(request.near, NearRecord):
+        itself = request.near.id
+        hits = tuple(hit for hit in hits if hit.record.id != itself)
+    if request.min_score is not None:
+        floor = request.min_score
+        hits = tuple(hit for hit in hits if hit.score >= floor)
+    return replace(answer, hits=hits if request.group else hits[: request.limit])

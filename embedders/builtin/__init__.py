@@ -1,0 +1,1 @@
+"""The builtin embedder: descriptors without weights, in words and in pictures."""

@@ -1,0 +1,119 @@
+"""What every test stands on: no network but loopback, a clean environment, and skips that CI can forbid."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples in every run; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("ci")
+
+# `python -m pytest` puts the root in front, where `import core` would find a room of the package.
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != ROOT]
+
+
+class BlockedAddressError(RuntimeError):
+    """A test tried to reach an address outside this machine."""
+
+
+class Need(Protocol):
+    """Skips a test for lack of a resource, or fails it where `POLYREEL_MUST_RUN` names the resource."""
+
+    def __call__(self, resource: str, reason: str) -> NoReturn: ...
+
+
+@pytest.fixture(scope="session")
+def need() -> Need:
+    """`need("milvus-server", "make servers installs it")` where a test finds that it can't run."""
+    return _need
+
+
+def _need(resource: str, reason: str) -> NoReturn:
+    message = f"needs {resource}: {reason}"
+    if resource in os.environ.get("POLYREEL_MUST_RUN", "").replace(",", " ").split():
+        pytest.fail(f"{message} (POLYREEL_MUST_RUN forbids the skip)", pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hermetic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The developer's own configuration and home folder change no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("POLYREEL_") and not name.startswith(("POLYREEL_TEST_", "POLYREEL_MUST_RUN")):
+                patch.delenv(name)
+        for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Blocks the network before a test module is imported."""
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, _guard_address(getattr(socket.socket, name)))
+    patch.setattr(socket.socket, "sendto", _guard_sendto(socket.socket.sendto))
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        patch.setattr(socket, name, _guard_lookup(getattr(socket, name)))
+
+
+def _guard_address(method: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        _refuse_remote(self, address)
+        return method(self, address)
+
+    return guarded
+
+
+def _guard_sendto(method: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, data: Any, *flags_and_address: Any) -> Any:
+        _refuse_remote(self, flags_and_address[-1])
+        return method(self, data, *flags_and_address)
+
+    return guarded
+
+
+def _guard_lookup(function: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host and not _is_local(host):
+            raise BlockedAddressError(_message(host))
+        return function(host, *args, **kwargs)
+
+    return guarded
+
+
+def _refuse_remote(used: socket.socket, address: Any) -> None:
+    if used.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+        raise BlockedAddressError(_message(address[0]))
+
+
+def _is_local(host: str | bytes) -> bool:
+    """Whether a name or a number is this machine's own; the unspecified address is, for a server that listens."""
+    name = (host.decode() if isinstance(host, bytes) else host).rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        number = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return number.is_loopback or number.is_unspecified
+
+
+def _message(host: object) -> str:
+    return f"tests may reach this machine only, and {host!r} is elsewhere: use a fake or a server on 127.0.0.1"
