@@ -15,6 +15,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make .venv with polyreel and its tools (PYTHON=... chooses the Python)
+	@:
 
 # The first Python that runs, is supported, and can make a venv: a shim may exist and fail.
 $(STAMP): pyproject.toml requirements/constraints.txt
@@ -34,8 +35,8 @@ $(STAMP): pyproject.toml requirements/constraints.txt
 	@echo "Installing polyreel and its tools into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --group dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt \
-	  --no-build-isolation --editable '.[$(EXTRAS)]'
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint requirements/constraints.txt --no-build-isolation --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: setup ## ingest and search sample clips, or your own: make demo VIDEOS=folder

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
-from polyreel.embedders.builtin.picture import FrameDescription, describe_frame, picture_block, pool
+from polyreel.embedders.builtin.picture import FrameDescription, describe_frame, pool
 
 FPS = 2.0
 SIZE = 160
@@ -47,7 +47,7 @@ class Video:
     row: dict[str, Any]
     times: list[float]
     frames: list[FrameDescription]
-    asked: list[Picture]
+    asked: list[FrameDescription]
 
     @property
     def name(self) -> str:
@@ -122,7 +122,7 @@ def frame_to_video(store: Store, *, own_file: bool) -> Iterator[float]:
     for number, video in enumerate(store.videos):
         scene = [n for n, other in enumerate(store.videos) if other.scene == video.scene]
         right = [number] if own_file else scene
-        yield from (store.margin(query_vector(picture, None), right) for picture in video.asked)
+        yield from (store.margin(query_vector(pool([frame]), None), right) for frame in video.asked)
 
 
 def text_to_video(store: Store, ask: Callable[[dict[str, Any]], str]) -> Iterator[float]:
@@ -159,7 +159,7 @@ def _read(path: Path, row: dict[str, Any]) -> Video | None:
         return None
     wanted = [times[-1] * tenth / 10 for tenth in range(1, 10)]
     samples = list(_at(path, _every(1 / FPS), SIZE))
-    asked = [picture_block([_again(image)]) for _, image in _at(path, iter(wanted), QUERY_SIZE)]
+    asked = [describe_frame(_again(image)) for _, image in _at(path, iter(wanted), QUERY_SIZE)]
     return Video(row, [time for time, _ in samples], [describe_frame(image) for _, image in samples], asked)
 
 

@@ -10,7 +10,7 @@ from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
 from .fields import FieldType, check_fields
 from .filters import Filter, check
-from .lowering import lower
+from .lowering import NotPrefix, Prefix, leaves, lower
 from .media import Media
 from .records import Record, ScoreKind, Vector
 from .requests import (
@@ -124,15 +124,10 @@ def checked_where(where: Filter, schema: Mapping[str, FieldType], can: Capabilit
         UnsupportedError: The engine can't evaluate an operator.
     """
     tree = check(where, schema)
-    if Feature.PREFIX not in can.features and _uses_prefix(tree):
+    node = lower(tree, schema)
+    if Feature.PREFIX not in can.features and any(isinstance(leaf, Prefix | NotPrefix) for leaf in leaves(node)):
         raise UnsupportedError(f"{can.form} can't filter by prefix", hint="use == or in")
-    return Where(tree, lower(tree, schema))
-
-
-def _uses_prefix(tree: Filter) -> bool:
-    from .filters import to_json
-
-    return '"op": "prefix"' in __import__("json").dumps(to_json(tree))
+    return Where(tree, node)
 
 
 def checked_request(

@@ -80,10 +80,7 @@ class RetryPolicy:
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.attempts),
-                lambda state: state.upcoming_sleep >= time_left(),
-            ),
+            stop=lambda state: state.attempt_number >= self.attempts or state.upcoming_sleep >= time_left(),
             wait=wait,
             sleep=self.sleep,
             reraise=True,

@@ -110,6 +110,8 @@ class Embedder(Adapter, ABC):
     """Pixels on the long side of the frames that it wants."""
     reads_text: ClassVar[bool] = False
     """Whether a clip's vector depends on its text, so that an edited caption means embedding again."""
+    swaps_text: ClassVar[bool] = False
+    """Whether the text in a clip's vector can be replaced without seeing the clip again (`swap_text`)."""
     joint: ClassVar[bool] = False
     """Whether several parts of a query become one vector in one call."""
     max_batch: ClassVar[int] = 16
@@ -176,6 +178,14 @@ class Embedder(Adapter, ABC):
                 check_vector(segment.vector, self.space.dimension, f"a vector of {self.kind}")
         return result
 
+    @final
+    def swap_text(self, vector: Vector, text: str) -> Vector:
+        """The vector that the same clip would have with another text.
+
+        - Swapping twice is the same as swapping once; only where `swaps_text`.
+        """
+        return self._translated(lambda: self._swap_text(vector, text))
+
     # -- hooks --------------------------------------------------------------------------------------------
 
     def _embed_query(self, parts: Sequence[Media]) -> Embedded:
@@ -189,6 +199,10 @@ class Embedder(Adapter, ABC):
     def _embed_clips(self, clips: Sequence[Media]) -> list[Embedded]:
         """A vector for each clip file of one batch."""
         raise self._lacks("clip files")
+
+    def _swap_text(self, vector: Vector, text: str) -> Vector:
+        """Another text in the same vector."""
+        raise self._lacks("a text alone")
 
     def _submit(self, video: Media, video_id: str) -> Ticket:
         """Start one task."""

@@ -76,6 +76,8 @@ MAX_INT = 2**53
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 64
 _EXPECTED: Mapping[FieldType, str] = {
     FieldType.STRING: "a string that UTF-8 can encode",
     FieldType.INT: "an int within ±2^53",
@@ -107,16 +109,14 @@ def check_value(name: str, type: FieldType, value: object) -> Value | None:
         return None
     try:
         checked = _checked(type, value)
-    except (ValueError, OverflowError):  # unreadable or unencodable text, a number or date out of range
+    except (ValueError, OverflowError):  # text that can't be read or encoded, a number or date out of range
         checked = None
     if checked is None:
         raise InvalidQueryError(f"field {shown(name)} takes {_EXPECTED[type]}, not {shown(value)}")
     return checked
 
 
-def check_fields(
-    schema: Schema, values: Mapping[str, object]
-) -> tuple[dict[str, Value], dict[str, object]]:
+def check_fields(schema: Schema, values: Mapping[str, object]) -> tuple[dict[str, Value], dict[str, object]]:
     """Split a user's metadata into declared fields, checked, and the rest (`extra`) as plain JSON values.
 
     A declared field that is None is left out.
@@ -134,18 +134,20 @@ def check_fields(
     return fields, extra
 
 
-def to_column(type: FieldType, value: Value) -> Column:
+def to_column(type: FieldType, value: object) -> Column:
     """A checked value as a store keeps it."""
     match value:
+        case str():
+            return value
         case datetime():
             return (value - _EPOCH) // _MICROSECOND
         case tuple():
             return list(value)
         case float():
             return value + 0.0  # -0.0 becomes 0.0: engines disagree on whether they are equal
-        case bool() | int():
+        case int():
             return float(value) if type is FieldType.FLOAT else int(value)
-    return value
+    raise TypeError(f"{shown(value)} was never checked")
 
 
 def from_column(type: FieldType, column: object) -> Value:
@@ -182,7 +184,7 @@ def default_column(type: FieldType) -> Column:
     return 0
 
 
-def row(schema: Schema, fields: Mapping[str, Value]) -> dict[str, Column]:
+def row(schema: Schema, fields: Mapping[str, object]) -> dict[str, Column]:
     """All declared columns, defaults included, and the column `present`, from checked fields."""
     columns = {
         name: to_column(type, fields[name]) if name in fields else default_column(type)
@@ -217,11 +219,12 @@ def to_ms(seconds: float) -> int:
 
 def shown(value: object) -> str:
     """A value for a message: one short line, whatever it is."""
+    plain = str.__str__(value) if isinstance(value, str) else value  # an enum's member becomes its text
     try:
-        text = f"{reprlib.repr(value)} ({type(value).__name__})"
+        text = " ".join(_SHORT.repr(plain).split())
     except Exception:  # noqa: BLE001 - the repr of a stranger's object may raise anything
-        text = f"a {type(value).__name__}"
-    return repr(value) if type(value) is str and len(value) <= 64 else " ".join(text.split())
+        return f"a value of type {type(value).__name__}"
+    return text if plain is None or isinstance(plain, str) else f"{text} ({type(value).__name__})"
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:

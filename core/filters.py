@@ -25,11 +25,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 from .errors import InvalidQueryError
-from .fields import BUILT_IN, SPAN, FieldType, Schema, Value
-from .fields import check_value, did_you_mean, exact_ms, shown, to_ms
+from .fields import (
+    BUILT_IN,
+    SPAN,
+    FieldType,
+    Schema,
+    Value,
+    check_value,
+    did_you_mean,
+    exact_ms,
+    shown,
+    to_ms,
+)
 
 T = TypeVar("T")
 
@@ -71,7 +81,17 @@ OPERATORS: Mapping[FieldType, tuple[Op, ...]] = {
 """The operators that each type has."""
 
 TRUE_ON_NULL = frozenset({Op.NE, Op.NOT_IN, Op.NONE})
+"""The operators that hold where a value is missing; every other one doesn't."""
+
 _TAKES_LIST = frozenset({Op.IN, Op.NOT_IN, Op.BETWEEN, Op.ANY, Op.ALL, Op.NONE})
+_LEAF_KEYS = ("field", "op", "value")
+_JOINTS = ("and", "or", "not")
+_NO_TRUTH = (
+    "a filter is neither true nor false: join filters with &, | and ~ instead of and, or and not, "
+    "and write between(low, high) instead of low <= field <= high"
+)
+_HOW_TO_FILTER = "write one with F, such as F.year >= 2020, or read one with from_json"
+_HOW_TO_SHRINK = "ask for many values of one field with in or any"
 
 
 class Filter:
@@ -153,7 +173,7 @@ class Condition(Filter):
         match self.op, self.value:
             case Op.EXISTS, _:
                 return f"{name}.exists()"
-            case (Op.IN | Op.NOT_IN), tuple(values):
+            case ((Op.IN | Op.NOT_IN), tuple(values)):
                 return f"{name}.{'is_in' if self.op == Op.IN else 'not_in'}({list(values)!r})"
             case _, tuple(values):
                 return f"{name}.{self.op}({', '.join(map(repr, values))})"
@@ -176,6 +196,7 @@ class Field:
     """A field's name, waiting for its operator. Values are checked later, by `check`."""
 
     name: str
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # a name that compares like this is no key
 
     def __eq__(self, value: object) -> Filter:  # type: ignore[override]  # comparing makes a filter
         return Condition(self.name, Op.EQ, value)
@@ -357,7 +378,7 @@ class _Limits:
             raise InvalidQueryError(f"a filter has at most {MAX_NODES} nodes", hint=_HOW_TO_SHRINK)
 
 
-def _parts(kind: type[And] | type[Or], filter: Filter) -> tuple[Filter, ...]:
+def _parts(kind: type[And | Or], filter: Filter) -> tuple[Filter, ...]:
     return filter.parts if isinstance(filter, kind) else (filter,)
 
 
@@ -381,8 +402,10 @@ def _checked(leaf: Condition, types: Schema) -> Condition:
 
 def _operand(leaf: Condition, op: Op, type: FieldType) -> object:
     """The leaf's value, checked for its operator."""
+    if op is Op.EXISTS and leaf.value is not None:
+        _refuse(leaf, "no value")
     if op is Op.EXISTS:
-        return None if leaf.value is None else _refuse(leaf, "no value")
+        return None
     if op not in _TAKES_LIST:
         return _scalar(leaf, type, leaf.value)
     if not isinstance(leaf.value, tuple):
@@ -403,9 +426,7 @@ def _scalar(leaf: Condition, type: FieldType, value: object) -> Value:
 
 
 def _refuse(leaf: Condition, expected: str) -> NoReturn:
-    raise InvalidQueryError(
-        f"field {leaf.field!r}: {leaf.op} takes {expected}, not {shown(leaf.value)}"
-    )
+    raise InvalidQueryError(f"field {leaf.field!r}: {leaf.op} takes {expected}, not {shown(leaf.value)}")
 
 
 _TESTS: Mapping[Op, Callable[[Any, Any], bool]] = {
@@ -453,42 +474,68 @@ def _leaf_to_json(leaf: Condition) -> dict[str, object]:
 def _plain(leaf: Condition, value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
-    return value if _is_scalar(value) else _refuse(leaf, "text, numbers, booleans and instants")
+    return value if _is_json(value) else _refuse(leaf, "text, finite numbers, booleans and instants")
 
 
-def _is_scalar(value: object) -> bool:
+def _is_json(value: object) -> bool:
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _parse(document: object, path: str, depth: int, limits: _Limits) -> Filter:
     limits.enter(depth)
-    if document is None or document == {}:
+    if document is None:
         return ALL
     if not isinstance(document, dict):
         raise _misread(path, f"an object is expected, not {shown(document)}")
     for key in document:
-        if key not in _KEYS:
-            raise _misread(path, f"unknown key {shown(key)}", did_you_mean(key, _KEYS))
-    joint, *others = document
-    if joint in _LEAF_KEYS:
-        return _parse_leaf(document, path)
-    if others:
-        raise _misread(path, f"{joint!r} stands alone in its object, not beside {others[0]!r}")
-    inner = f"{path}.{joint}".lstrip(".")
+        if key not in _LEAF_KEYS and key not in _JOINTS:
+            hint = did_you_mean(key, (*_LEAF_KEYS, *_JOINTS))
+            raise _misread(path, f"unknown key {shown(key)}", hint)
+    joints = [key for key in document if key in _JOINTS]
+    if joints and len(document) > 1:
+        raise _misread(path, f"{joints[0]!r} stands alone in its object")
+    if joints:
+        return _parse_joint(joints[0], document[joints[0]], path, depth, limits)
+    return _parse_leaf(document, path) if document else ALL
+
+
+def _parse_joint(joint: str, inside: object, path: str, depth: int, limits: _Limits) -> Filter:
+    here = _under(path, joint)
     if joint == "not":
-        return Not(_parse(document["not"], inner, depth + 1, limits))
-    return _parse_joint(joint, document[joint], inner, depth, limits)
+        return Not(_parse(inside, here, depth + 1, limits))
+    if not isinstance(inside, list):
+        raise _misread(here, f"a list is expected, not {shown(inside)}")
+    parts = tuple(_parse(part, f"{here}[{i}]", depth + 1, limits) for i, part in enumerate(inside))
+    return And(parts) if joint == "and" else Or(parts)
 
 
-def _parse_joint(joint: str, parts: object, path: str, depth: int, limits: _Limits) -> Filter:
-    if not isinstance(parts, list | tuple):
-        raise _misread(path, f"a list of filters is expected, not {shown(parts)}")
-    kind = And if joint == "and" else Or
-    return kind(
-        tuple(
-            _parse(part, f"{path}[{place}]", depth + 1, limits) for place, part in enumerate(parts)
-        )
-    )
+def _parse_leaf(document: Mapping[str, object], path: str) -> Filter:
+    field, op = (_required_text(document, key, path) for key in ("field", "op"))
+    if op not in tuple(Op):
+        raise _misread(_under(path, "op"), f"unknown operator {shown(op)}", did_you_mean(op, Op))
+    if op == Op.EXISTS and "value" not in document:
+        return Condition(field, Op.EXISTS)
+    if op == Op.EXISTS or "value" not in document:
+        raise _misread(path, f"{op} takes {'no' if op == Op.EXISTS else 'a'} value")
+    value = document["value"]
+    if not all(map(_is_json, value if isinstance(value, list) else [value])):
+        expected = "text, a finite number, a boolean or a list of them"
+        raise _misread(_under(path, "value"), f"{expected} is expected, not {shown(value)}")
+    return Condition(field, Op(op), value)
 
 
-def _parse_leaf(document: dict[str, object], path: str) -> Filter: ...
+def _required_text(document: Mapping[str, object], key: str, path: str) -> str:
+    if key not in document:
+        raise _misread(path, f"{key!r} is missing")
+    value = document[key]
+    if not isinstance(value, str):
+        raise _misread(_under(path, key), f"text is expected, not {shown(value)}")
+    return value
+
+
+def _under(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _misread(path: str, problem: str, hint: str | None = None) -> InvalidQueryError:
+    return InvalidQueryError(f"filter at {path or 'its top'}: {problem}", hint=hint)

@@ -104,7 +104,7 @@ def _refuse_remote(used: socket.socket, address: Any) -> None:
 
 
 def _is_local(host: str | bytes) -> bool:
-    """Whether a name or a number is this machine's own; the unspecified address is, for a server that listens."""
+    """Whether a name or a number is this machine's own, as the unspecified address of a listener is."""
     name = (host.decode() if isinstance(host, bytes) else host).rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -116,4 +116,4 @@ def _is_local(host: str | bytes) -> bool:
 
 
 def _message(host: object) -> str:
-    return f"tests may reach this machine only, and {host!r} is elsewhere: use a fake or a server on 127.0.0.1"
+    return f"tests may reach this machine only, not {host!r}: use a fake or a server on 127.0.0.1"

@@ -34,7 +34,7 @@ _EDGE_MEAN = 0.85
 
 _NORM = (sum(weight**2 for _, _, weight in BLOCKS) + MOTION_WEIGHT**2) ** 0.5
 _THUMB = 32
-_SMALLEST = 16
+_SMALLEST = _THUMB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class FrameDescription:
     """
 
     features: Floats
-    thumb: Image
+    thumb: Floats
 
 
 def describe_frame(image: Image) -> FrameDescription:
@@ -61,12 +61,14 @@ def describe_frame(image: Image) -> FrameDescription:
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f"an image is height x width x 3 of uint8, not {image.shape} of {image.dtype}")
-    image = features.at_least(features.without_bars(image), _SMALLEST)
-    small = features.cell_means(image, _THUMB)
-    shares, cells, names = features.colours(image)
-    edges, texture = features.edges_and_texture(features.luma(image))
-    parts = [shares, cells, features.layout(small), edges, texture, names, features.moods(image, small)]
-    return FrameDescription(np.concatenate(parts), np.rint(features.luma(small)).astype(np.uint8))
+    planes = features.without_bars(np.ascontiguousarray(np.moveaxis(image, 2, 0)))
+    planes = features.at_least(planes, _SMALLEST)
+    exact = planes.astype(np.float32)
+    small = features.cell_means(exact, _THUMB) / 255
+    edges, texture = features.edges_and_texture(features.luma(exact))
+    shares, cells, names = features.colours(planes)
+    parts = [shares, cells, features.layout(small), edges, texture, names, features.moods(planes)]
+    return FrameDescription(np.concatenate(parts), features.luma(small))
 
 
 def pool(descriptions: Sequence[FrameDescription]) -> Picture:
@@ -89,7 +91,7 @@ def pool(descriptions: Sequence[FrameDescription]) -> Picture:
     for name, width, weight in BLOCKS:
         parts.append(weight * _finished(name, mean[at : at + width]))
         at += width
-    parts.append(MOTION_WEIGHT * _unit(features.motion([one.thumb for one in descriptions])))
+    parts.append(MOTION_WEIGHT * _unit(features.motion(np.stack([one.thumb for one in descriptions]))))
     names, moods = np.split(mean[at:], [palette.NAMES])
     look = np.concatenate(parts) / _NORM
     return Picture(look.tolist(), _unit(np.concatenate([np.sqrt(names), moods])).tolist())

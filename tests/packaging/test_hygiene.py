@@ -35,7 +35,8 @@ def grep(need: Callable[[str, str], None]) -> Callable[..., list[str]]:
 
     def run(*patterns: str, fixed: bool) -> list[str]:
         words = [argument for pattern in patterns for argument in ("-e", pattern)]
-        command = ["git", "-c", f"safe.directory={ROOT}", "grep", "--untracked", "-nI", "-F" if fixed else "-E", *words]
+        git = ["git", "-c", f"safe.directory={ROOT}"]
+        command = [*git, "grep", "--untracked", "-nI", "-F" if fixed else "-E", *words]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode in (0, 1), done.stderr  # 1: nothing found
         return done.stdout.splitlines()

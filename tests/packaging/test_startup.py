@@ -42,7 +42,12 @@ def test_the_command_line_helps_within_300_ms(tmp_path: Path) -> None:
 
 def _python(folder: Path, code: str, *args: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, *args], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *args],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

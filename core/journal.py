@@ -1,0 +1,132 @@
+"""The journal: one SQLite file for each stack and collection. Losing it costs money and time, never data.
+
+It remembers what would be paid for twice (tasks submitted to providers) and what is slow to find out again
+(digests of files).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .embedder import Ticket
+from .errors import ConfigurationError, IntegrityError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT);
+CREATE TABLE IF NOT EXISTS tasks (
+    video_id TEXT, work TEXT, ticket TEXT, expires REAL, submits INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (video_id, work));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A paid task of a video: its ticket once the reply arrived, and how often it was submitted."""
+
+    ticket: Ticket | None
+    submits: int
+
+
+class Journal:
+    """The journal in one file; safe for several threads and processes.
+
+    Raises:
+        ConfigurationError: Its folder can't be written.
+        IntegrityError: The file is no journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise ConfigurationError(
+                f"the state folder {path.parent} can't be written: {error}",
+                hint="set `state` of the stack to a folder that can",
+            ) from error
+        with self._errors():
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        with self._lock:
+            self._connection.close()
+
+    def sha256(self, path: Path) -> str | None:
+        """The digest of a file that hasn't changed since it was remembered."""
+        row = self._one(
+            "SELECT sha256 FROM digests WHERE path=? AND size=? AND mtime_ns=? AND ctime_ns=? AND inode=?",
+            _identity(path),
+        )
+        return row[0] if row else None
+
+    def remember_sha256(self, path: Path, sha256: str) -> None:
+        """Remember the digest of a file as it is now."""
+        self._run("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?)", (*_identity(path), sha256))
+
+    def task(self, video_id: str, work: str) -> Task | None:
+        """The task of a video for a piece of work (space and recipe); None where none was ever intended."""
+        row = self._one(
+            "SELECT ticket, expires, submits FROM tasks WHERE video_id=? AND work=?", (video_id, work)
+        )
+        if row is None:
+            return None
+        return Task(Ticket(row[0], video_id, row[1]) if row[0] else None, row[2])
+
+    def intend(self, video_id: str, work: str) -> int:
+        """Write down, before a submit, that it will be tried; returns how often it was tried by now."""
+        self._run(
+            "INSERT INTO tasks (video_id, work, submits) VALUES (?,?,1)"
+            " ON CONFLICT DO UPDATE SET submits = submits + 1, ticket = NULL",
+            (video_id, work),
+        )
+        task = self.task(video_id, work)
+        return task.submits if task else 1
+
+    def issued(self, work: str, ticket: Ticket) -> None:
+        """Write down the ticket that a submit brought."""
+        self._run(
+            "UPDATE tasks SET ticket=?, expires=? WHERE video_id=? AND work=?",
+            (ticket.id, ticket.expires, ticket.video_id, work),
+        )
+
+    def done(self, video_id: str, work: str) -> None:
+        """Forget a task whose result is stored."""
+        self._run("DELETE FROM tasks WHERE video_id=? AND work=?", (video_id, work))
+
+    def _one(self, sql: str, values: tuple[object, ...]) -> tuple[str, float, int] | None:
+        with self._errors(), self._lock, closing(self._connection.execute(sql, values)) as cursor:
+            return cursor.fetchone()  # type: ignore[no-any-return]
+
+    def _run(self, sql: str, values: tuple[object, ...]) -> None:
+        with self._errors(), self._lock:
+            self._connection.execute(sql, values).close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(
+                f"the journal {self._path} can't be used: {error}", hint="check its folder's permissions and space"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise IntegrityError(
+                f"the journal {self._path} is broken: {error}",
+                hint="delete the file; it only saves time and repeated payment",
+            ) from error
+
+
+def _identity(path: Path) -> tuple[object, ...]:
+    """What changes when a file's content does."""
+    stat = path.stat()
+    return (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)

@@ -1,0 +1,248 @@
+"""Making the records of a video, in the way that its embedder or store wants: frames, clip files, whole video."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from .deadline import time_left, within
+from .embedder import ClipInput, Embedded, Embedder, Pending, Segment, Segments, Takes
+from .errors import MediaError, UnavailableError
+from .fields import Value
+from .journal import Journal
+from .media import Frame, Media, MediaTools, Modality, VideoInfo
+from .objects import ObjectStore
+from .recipe import Recipe, Segmentation, record_id
+from .records import Channel, Record, Scope, Vector
+from .sources import Source
+from .space import Space
+from .staging import Staging
+
+T = TypeVar("T")
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Job:
+    """One video on its way into the collection, and what was seen on the way."""
+
+    source: Source
+    video_id: str
+    uri: str
+    info: VideoInfo
+    fields: Mapping[str, Value]
+    extra: Mapping[str, object]
+    damage: str | None = None
+    clips: list[str] = field(default_factory=list)
+    usage: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    embedded: int = 0
+    submits: int = 0
+
+    def count(self, usage: Mapping[str, float]) -> None:
+        """Add what a provider counted."""
+        for name, amount in usage.items():
+            self.usage[name] += amount
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Turns videos into records.
+
+    Args:
+        embedder: None where the store vectorizes.
+        schemes: Addresses that whoever vectorizes can fetch.
+        task_timeout: Seconds to wait for a whole-video task.
+    """
+
+    media: MediaTools
+    embedder: Embedder | None
+    space: Space
+    recipe: Recipe
+    objects: ObjectStore
+    journal: Journal
+    schemes: frozenset[str]
+    task_timeout: float = 3600.0
+
+    def records(self, job: Job) -> Iterator[Record]:
+        """The records of one video, as they are made; the whole video's comes last."""
+        if self.embedder is None:
+            return self._with_media(job)
+        ways: dict[Takes, Callable[[Job, Embedder], Iterator[Segment]]] = {
+            Takes.FRAMES: self._from_frames,
+            Takes.CLIP_FILES: self._from_clip_files,
+            Takes.WHOLE_VIDEO: self._from_whole_video,
+        }
+        return self._records_of(job, ways[self.embedder.takes](job, self.embedder))
+
+    # -- three ways to segments ---------------------------------------------------------------------------
+
+    def _from_frames(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
+        for batch in _batches(self._clips(job, embedder.frame_size), embedder.max_batch):
+            inputs = [ClipInput(frames, self._text(job, span)) for span, frames in batch]
+            yield from self._segments(job, [span for span, _ in batch], embedder.embed_frames(inputs))
+
+    def _from_clip_files(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
+        accepts = embedder.accepts[Modality.VIDEO].schemes
+        for batch in _batches(self._spans(job), embedder.max_batch):
+            with tempfile.TemporaryDirectory(prefix="polyreel-") as folder, ExitStack() as leases:
+                cut = [self._cut(job, span, Path(folder)) for span in batch]
+                handed = leases.enter_context(Staging(self.objects).leased(cut, accepts))
+                yield from self._segments(job, batch, embedder.embed_clips(handed))
+
+    def _from_whole_video(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
+        work = f"{self.space.key}/{self.recipe.key}"
+        task = self.journal.task(job.video_id, work)
+        ticket = (task.ticket or embedder.find(job.video_id)) if task else None
+        if ticket is None:
+            job.submits = self.journal.intend(job.video_id, work)
+            ticket = embedder.submit(Media(Modality.VIDEO, path=job.source.path, uri=job.uri), job.video_id)
+        self.journal.issued(work, ticket)
+        result = self._awaited(lambda: embedder.collect(ticket))
+        job.count(result.usage)
+        job.embedded += len(result.segments)
+        yield from result.segments
+        self.journal.done(job.video_id, work)
+
+    def _awaited(self, look: Callable[[], Pending | Segments]) -> Segments:
+        with within(self.task_timeout):
+            while isinstance(result := look(), Pending):
+                if time_left() <= result.after:
+                    raise UnavailableError(
+                        f"the task is not done after {self.task_timeout:g} s", hint="run the same ingest again later"
+                    )
+                time.sleep(result.after)
+            return result
+
+    # -- clips --------------------------------------------------------------------------------------------
+
+    def _spans(self, job: Job) -> list[Span]:
+        shots: Sequence[int] = ()
+        if self.recipe.segmentation is Segmentation.SHOTS:
+            shots = self.media.shots(job.source.path)
+        return self.recipe.spans(job.info.duration_ms, shots)
+
+    def _clips(self, job: Job, size: int) -> Iterator[tuple[Span, list[Frame]]]:
+        """Each span with its frames; what has no frame, since the file is damaged there, is left out."""
+        gathered: list[Frame] = []
+        spans = iter(self._spans(job))
+        span = next(spans)
+        with self.media.frames(job.source.path, fps=self.recipe.fps, size=size) as frames:
+            for frame in frames:
+                while frame.time_ms >= span[1] and (following := next(spans, None)):
+                    if gathered:
+                        yield span, gathered
+                    span, gathered = following, []
+                gathered.append(frame)
+            job.damage = frames.damage
+        if gathered:
+            yield self._readable(span, gathered, job), gathered
+
+    def _readable(self, span: Span, frames: list[Frame], job: Job) -> Span:
+        """The last span of a damaged file ends where its pictures end."""
+        if job.damage is None:
+            return span
+        return span[0], min(span[1], frames[-1].time_ms + round(1000 / self.recipe.fps))
+
+    def _cut(self, job: Job, span: Span, folder: Path) -> Media:
+        out = folder / f"{span[0]}-{span[1]}.mp4"
+        self.media.cut(job.source.path, out, start_ms=span[0], end_ms=span[1])
+        return Media(Modality.VIDEO, path=out)
+
+    def _with_media(self, job: Job) -> Iterator[Record]:
+        """Records that carry a medium: each clip, cut and kept as an object of its own."""
+        staging = Staging(self.objects)
+        for span in self._spans(job):
+            key = f"clips/{job.video_id}/{span[0]}-{span[1]}.mp4"
+            if not self.objects.exists(key):
+                with tempfile.TemporaryDirectory(prefix="polyreel-") as folder:
+                    self.objects.put(key, self._cut(job, span, Path(folder)).path or b"", content_type="video/mp4")
+            job.clips.append(key)
+            job.embedded += 1
+            medium = staging.offer(key, Media(Modality.VIDEO), self.schemes)
+            yield self._record(job, Segment(span[0], span[1], ()), medium)
+
+    # -- records ------------------------------------------------------------------------------------------
+
+    def _segments(self, job: Job, spans: Sequence[Span], embedded: Sequence[Embedded]) -> Iterator[Segment]:
+        for span, each in zip(spans, embedded, strict=True):
+            job.count(each.usage)
+            job.embedded += 1
+            yield Segment(span[0], span[1], each.vector)
+
+    def _records_of(self, job: Job, segments: Iterable[Segment]) -> Iterator[Record]:
+        """A record for each segment, and the mean of the clips where the embedder gave none for the whole."""
+        means: dict[Channel, _Mean] = defaultdict(_Mean)
+        whole: set[Channel] = set()
+        for segment in segments:
+            if segment.scope is Scope.VIDEO:
+                whole.add(segment.channel)
+            else:
+                means[segment.channel].add(segment.vector, segment.end_ms - segment.start_ms)
+            if segment.scope in self.recipe.scopes:
+                yield self._record(job, segment, segment.vector)
+        if not means and not whole:
+            raise MediaError(f"no picture of {job.source.path.name} could be read")
+        if Scope.VIDEO in self.recipe.scopes:
+            for channel in means.keys() - whole:
+                vector = self._whole(means[channel].vector(), job)
+                yield self._record(job, Segment(0, job.info.duration_ms, vector, Scope.VIDEO, channel), vector)
+
+    def _whole(self, vector: Vector, job: Job) -> Vector:
+        if self.embedder is None or not self.embedder.swaps_text:
+            return vector
+        return self.embedder.swap_text(vector, self._text(job, (0, job.info.duration_ms)))
+
+    def _record(self, job: Job, segment: Segment, content: Vector | Media) -> Record:
+        start, end = segment.start_ms, segment.end_ms
+        return Record(
+            id=record_id(job.video_id, start, end, segment.scope, segment.channel, self.space, self.recipe),
+            video_id=job.video_id,
+            uri=job.uri,
+            scope=segment.scope,
+            start_ms=start,
+            end_ms=end,
+            channel=segment.channel,
+            recipe=self.recipe.key,
+            content=content,
+            text=job.source.text_of(start, end),
+            fields=job.fields,
+            extra=job.extra,
+        )
+
+    def _text(self, job: Job, span: Span) -> str:
+        return job.source.text_of(*span).joined()
+
+
+@dataclass(slots=True)
+class _Mean:
+    """The mean of unit vectors, weighted."""
+
+    total: list[float] = field(default_factory=list)
+
+    def add(self, vector: Vector, weight: float) -> None:
+        scale = max(weight, 1) / math.hypot(*vector)
+        self.total = [
+            before + scale * float(value) for before, value in zip(self.total or [0.0] * len(vector), vector, strict=True)
+        ]
+
+    def vector(self) -> list[float]:
+        length = math.hypot(*self.total)
+        return [value / length for value in self.total]
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

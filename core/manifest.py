@@ -1,0 +1,120 @@
+"""Manifests: the commit marks of videos, kept beside the files.
+
+A video is in the collection when its manifest is written, and that happens when every record it names can be
+found. Manifests lie in the object store under `manifests/<collection uid>/<video_id>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+from .errors import IntegrityError, NotFoundError
+from .objects import ObjectStore
+from .records import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a collection knows of one video.
+
+    Args:
+        video_id: Hexadecimal sha256 of the file.
+        uri: Where the file is now.
+        space: `Space.key` of its vectors.
+        recipe: `Recipe.key` of its records.
+        text_hash: Digest of its title, tags, captions.
+        fields_hash: Digest of its fields.
+        records: Ids of its records; any other record of this video is a leftover.
+        clips: Keys of the clip files that belong to it.
+        text: Title, tags and caption of the whole video.
+        fields: Declared fields and extra values, as JSON has them.
+        duration: Seconds.
+        width: Pixels of the upright picture.
+        height: Pixels of the upright picture.
+        damage: What of the file couldn't be read.
+        ingested: When it was written, ISO 8601.
+    """
+
+    video_id: str
+    uri: str
+    space: str
+    recipe: str
+    text_hash: str
+    fields_hash: str
+    records: tuple[str, ...]
+    clips: tuple[str, ...] = ()
+    text: Text = field(default_factory=Text)
+    fields: Mapping[str, object] = field(default_factory=dict)
+    duration: float = 0.0
+    width: int = 0
+    height: int = 0
+    damage: str | None = None
+    ingested: str = ""
+    format: int = 1
+
+    @property
+    def title(self) -> str:
+        """The title, or the last part of the address."""
+        return self.text.title or self.uri.rpartition("/")[2]
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {**asdict(self), "text": self.text.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Manifest:
+        """The opposite of `to_json`; parts that a later version added are left out."""
+        known = {part.name for part in fields(cls)}
+        parts = {name: part for name, part in value.items() if name in known}
+        text, records, clips = parts.get("text"), parts["records"], parts.get("clips", [])
+        parts["text"] = Text.from_json(text) if isinstance(text, Mapping) else Text()
+        parts |= {"records": tuple(records), "clips": tuple(clips)}  # type: ignore[arg-type]
+        return cls(**parts)  # type: ignore[arg-type]
+
+
+class Manifests:
+    """The manifests of one collection."""
+
+    def __init__(self, objects: ObjectStore, collection_uid: str) -> None:
+        self._objects = objects
+        self._prefix = f"manifests/{collection_uid}/"
+
+    def get(self, video_id: str) -> Manifest | None:
+        """The manifest of a video; None where it isn't in the collection."""
+        try:
+            return _read(self._objects.read(self._key(video_id)), video_id)
+        except NotFoundError:
+            return None
+
+    def put(self, manifest: Manifest) -> None:
+        """Commit a video."""
+        body = json.dumps(manifest.to_json(), ensure_ascii=False, indent=1).encode()
+        self._objects.put(self._key(manifest.video_id), body, content_type="application/json")
+
+    def delete(self, video_id: str) -> None:
+        """Take the mark away; a missing one is fine."""
+        self._objects.delete(self._key(video_id))
+
+    def __iter__(self) -> Iterator[Manifest]:
+        """Every manifest, by video id."""
+        for info in self._objects.list(self._prefix):
+            if info.key.endswith(".json"):
+                video_id = info.key.rpartition("/")[2].removesuffix(".json")
+                manifest = self.get(video_id)
+                if manifest is not None:  # deleted meanwhile
+                    yield manifest
+
+    def _key(self, video_id: str) -> str:
+        return f"{self._prefix}{video_id}.json"
+
+
+def _read(body: bytes, video_id: str) -> Manifest:
+    try:
+        return Manifest.from_json(json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(
+            f"the manifest of video {video_id} can't be read",
+            hint="ingest the video again, which writes it anew",
+        ) from error

@@ -1,0 +1,194 @@
+"""What a person asks for: parts with weights, conditions, and the shape of the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from .errors import InvalidQueryError, NotFoundError
+from .filters import ALL, F, Filter, from_json
+from .media import Media, Modality
+from .records import Scope, Vector
+from .registry import nearest
+
+Sources = str | Path | Sequence[str | Path]
+"""One address or several: a local path, or a URI that the stack can fetch."""
+
+
+class Fusion(StrEnum):
+    """How several parts become one ranking."""
+
+    JOINT = "joint"
+    SUM = "sum"
+    RANK = "rank"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One ingredient of a query: a medium, a vector or a record's id.
+
+    Args:
+        name: `text`, `image`, `video`, `audio`, `vector` or `like`; a number follows from the second of a kind on.
+        weight: Negative for what the hits should not be like.
+    """
+
+    name: str
+    media: Media | None = None
+    vector: Vector | None = None
+    like: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """One search, as `VideoSearch.search` takes it; that method's arguments are these fields.
+
+    Args:
+        text: What to look for, in words.
+        image: Pictures like it.
+        video: Videos like it.
+        audio: Sounds like it.
+        vector: A vector of the collection's space.
+        like: Ids of records like it; they are not among the hits.
+        weights: By part name (`text`, `image`, `image_2`, …); 1 where none is given.
+        without: Parts of which the hits should be unlike: a text, or `{"image": path}` and so on.
+        where: A condition, as a filter or its JSON form.
+        scope: `clip`, `video`, or None for both.
+        within: Only this video.
+        group_by: `video` gives the best hit of each video.
+        limit: Hits on a page.
+        min_score: Only hits of at least this similarity.
+        fusion: How parts are joined; None chooses `joint` where it exists and weights are plain, else `sum`.
+        exact: Brute force instead of an index.
+    """
+
+    text: str | None = None
+    image: Sources = ()
+    video: Sources = ()
+    audio: Sources = ()
+    vector: Vector | None = None
+    like: str | Sequence[str] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    without: str | Mapping[str, object] | None = None
+    where: Filter | Mapping[str, object] | None = None
+    scope: Scope | str | None = Scope.CLIP
+    within: str | None = None
+    group_by: str | None = None
+    limit: int = 10
+    min_score: float | None = None
+    fusion: Fusion | str | None = None
+    exact: bool = False
+
+    def parts(self) -> list[Part]:
+        """Every part with its weight.
+
+        Raises:
+            InvalidQueryError: There is none, or a part or weight is wrong.
+            NotFoundError: A file isn't there.
+        """
+        parts = _named(self._wanted())
+        unknown = self.weights.keys() - {part.name for part in parts}
+        if unknown:
+            name = min(unknown)
+            raise InvalidQueryError(
+                f"weights name the part {name!r}, which the query hasn't", hint=nearest(name, [p.name for p in parts])
+            )
+        weighted = [replace(part, weight=_weight(part.name, self.weights.get(part.name, 1.0))) for part in parts]
+        unwanted = [
+            replace(part, name=f"without_{part.name}", weight=-part.weight) for part in _named(self._unwanted())
+        ]
+        if not weighted:
+            raise InvalidQueryError(
+                "the query is empty", hint="give a text, an image, a video, a vector or a record's id"
+            )
+        return weighted + unwanted
+
+    def condition(self) -> Filter:
+        """All conditions in one.
+
+        Raises:
+            InvalidQueryError: One of them can't be read.
+        """
+        where = self.where if isinstance(self.where, Filter) else from_json(self.where)
+        if self.scope is not None:
+            where = where & (F.scope == _chosen(Scope, self.scope, "scope").value)
+        return where & (F.video_id == self.within) if self.within else where
+
+    def chosen_fusion(self) -> Fusion | None:
+        """The fusion asked for."""
+        return None if self.fusion is None else _chosen(Fusion, self.fusion, "fusion")
+
+    def by_video(self) -> bool:
+        """Whether only the best hit of each video is wanted."""
+        if self.group_by not in (None, "video"):
+            raise InvalidQueryError(f"group_by is {self.group_by!r}", hint="the only grouping is 'video'")
+        return self.group_by == "video"
+
+    def _wanted(self) -> list[Part]:
+        parts = [] if self.text is None else [_text(self.text)]
+        for modality, sources in (
+            (Modality.IMAGE, self.image),
+            (Modality.VIDEO, self.video),
+            (Modality.AUDIO, self.audio),
+        ):
+            parts += [Part(modality.value, media=_medium(modality, each)) for each in _several(sources)]
+        if self.vector is not None:
+            parts.append(Part("vector", vector=self.vector))
+        return parts + [Part("like", like=str(each)) for each in _several(self.like)]
+
+    def _unwanted(self) -> list[Part]:
+        if self.without is None:
+            return []
+        if isinstance(self.without, str):
+            return [_text(self.without)]
+        known = {"text", "image", "video", "audio", "vector", "like"}
+        for name in self.without.keys() - known:
+            raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(name, known))
+        return Query(**self.without)._wanted()  # type: ignore[arg-type]  # each part checks its own value
+
+
+def _text(text: str) -> Part:
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidQueryError("the query text is empty")
+    return Part("text", media=Media(Modality.TEXT, text=text))
+
+
+def _medium(modality: Modality, source: str | Path) -> Media:
+    if isinstance(source, str) and "://" in source:
+        return Media(modality, uri=source)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise NotFoundError(f"there is no {modality.value} file {path}")
+    return Media(modality, path=path)
+
+
+def _several(sources: Sources) -> Sequence[str | Path]:
+    return [sources] if isinstance(sources, str | Path) else sources
+
+
+def _named(parts: Sequence[Part]) -> list[Part]:
+    """Parts with a number behind the name from the second of a kind on."""
+    seen: dict[str, int] = {}
+    named = []
+    for part in parts:
+        seen[part.name] = seen.get(part.name, 0) + 1
+        count = seen[part.name]
+        named.append(part if count == 1 else replace(part, name=f"{part.name}_{count}"))
+    return named
+
+
+def _weight(name: str, weight: float) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or weight == 0:
+        raise InvalidQueryError(f"the weight of {name!r} is {weight!r}; it must be a number other than 0")
+    return float(weight)
+
+
+def _chosen(kind: type, value: str, what: str):  # type: ignore[no-untyped-def]
+    try:
+        return kind(value)
+    except ValueError as error:
+        names = [str(each) for each in kind]  # type: ignore[attr-defined]
+        raise InvalidQueryError(f"{what} is {value!r}", hint=nearest(str(value), names)) from error

@@ -1,0 +1,104 @@
+"""What an ingest did, video by video."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of one file."""
+
+    INGESTED = "ingested"
+    REINGESTED = "reingested"
+    UPDATED = "updated"
+    MOVED = "moved"
+    SKIPPED = "skipped"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoReport:
+    """What became of one file.
+
+    Args:
+        path: As it was found.
+        outcome: In a dry run, what would become of it.
+        video_id: None when the file couldn't be read.
+        records: How many were written.
+        embedded: How many vectors were made.
+        duration: Seconds of video.
+        seconds: Spent on it.
+        damage: What of the file couldn't be read, although the rest was taken in.
+        reason: Why it failed, or which file it is a duplicate of.
+        usage: What providers counted.
+        submits: Paid tasks that were submitted; more than one where a reply was lost.
+    """
+
+    path: str
+    outcome: Outcome
+    video_id: str | None = None
+    records: int = 0
+    embedded: int = 0
+    duration: float = 0.0
+    seconds: float = 0.0
+    damage: str | None = None
+    reason: str | None = None
+    usage: Mapping[str, float] = field(default_factory=dict)
+    submits: int = 0
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object without the parts that say nothing."""
+        values = {
+            "path": self.path,
+            "outcome": self.outcome.value,
+            "video_id": self.video_id,
+            "records": self.records,
+            "embedded": self.embedded,
+            "duration": round(self.duration, 3),
+            "seconds": round(self.seconds, 3),
+            "damage": self.damage,
+            "reason": self.reason,
+            "usage": dict(self.usage),
+            "submits": self.submits,
+        }
+        return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+Listener = Callable[[VideoReport], None]
+"""Hears of each video as it is done, from the thread that asked for the ingest."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did, or would do (`dry_run`)."""
+
+    videos: tuple[VideoReport, ...]
+    seconds: float
+    dry_run: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many files had each outcome, and how many were damaged."""
+        counts = Counter(video.outcome.value for video in self.videos)
+        damaged = sum(video.damage is not None for video in self.videos)
+        return {**counts, **({"damaged": damaged} if damaged else {})}
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file was taken in whole."""
+        return not any(video.damage or video.outcome is Outcome.FAILED for video in self.videos)
+
+    def to_json(self) -> dict[str, object]:
+        """The form of `polyreel ingest --json`."""
+        return {
+            "dry_run": self.dry_run,
+            "counts": self.counts,
+            "records": sum(video.records for video in self.videos),
+            "embedded": sum(video.embedded for video in self.videos),
+            "seconds": round(self.seconds, 3),
+            "videos": [video.to_json() for video in self.videos],
+        }

@@ -1,0 +1,335 @@
+"""`VideoSearch`: take videos in and find moments in them, on any stack."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .errors import InvalidQueryError, NotFoundError
+from .filters import F, Filter, from_json
+from .ingest import Ingest
+from .journal import Journal
+from .making import Maker
+from .manifest import Manifest, Manifests
+from .media import MediaTools
+from .planner import Page, Planner
+from .query import Fusion, Query, Sources
+from .records import Hit, Record, Scope, Vector
+from .report import IngestReport, Listener, VideoReport
+from .sources import discover
+from .stack import Stack
+from .staging import Staging
+from .store import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hits, best first, and how they were found. Iterating gives the hits.
+
+    Args:
+        hits: Of this page.
+        timing: Seconds spent to embed, search and fetch, and in total.
+        explain: The plan: fusion, parts, condition, what ran natively and what the planner did.
+        usage: What providers counted.
+        request_ids: Their ids of the calls.
+        notes: What the store said beside the hits.
+    """
+
+    hits: tuple[Hit, ...]
+    timing: Mapping[str, float]
+    explain: Mapping[str, object]
+    usage: Mapping[str, float]
+    request_ids: tuple[str, ...]
+    notes: tuple[Mapping[str, object], ...]
+    _query: Query = field(repr=False)
+    _planner: Planner = field(repr=False)
+    _offset: int = 0
+
+    def __iter__(self) -> Iterator[Hit]:
+        """The hits, best first."""
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        """How many hits are on this page."""
+        return len(self.hits)
+
+    def more(self) -> Result:
+        """The next page of the same list; empty at its end."""
+        return _result(self._query, self._planner, self._offset + len(self.hits))
+
+    def to_json(self) -> dict[str, object]:
+        """The form of `polyreel search --json`."""
+        return {
+            "hits": [hit.to_json() for hit in self.hits],
+            "timing": dict(self.timing),
+            "explain": dict(self.explain),
+            "usage": dict(self.usage),
+        }
+
+
+class VideoSearch:
+    """Search over the videos of one stack. Make it with `polyreel.open`; close it, or use it in a `with`.
+
+    May be used from several threads. The store is opened when it is first needed.
+    """
+
+    def __init__(self, stack: Stack, media: MediaTools) -> None:
+        self.stack = stack
+        self._media = media
+        self._lock = threading.RLock()
+        self._store: VectorStore | None = None
+        self._journal: Journal | None = None
+        self._closed = False
+
+    # -- taking in ----------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        described: Mapping[str, Mapping[str, object]] | None = None,
+        workers: int | None = None,
+        dry_run: bool = False,
+        listener: Listener | None = None,
+    ) -> IngestReport:
+        """Take in videos, and bring those that are there up to date. One bad file never stops the others.
+
+        Args:
+            paths: Files and folders.
+            described: Titles, tags, captions and fields by file name, which win over sidecars; `*` is every file.
+            workers: Videos at once; the stack's setting when left out.
+            dry_run: Only report what would be done.
+            listener: Hears of each video as it is done.
+
+        Raises:
+            PolyreelError: The stack can't be opened; what is wrong with single files stands in the report.
+        """
+        if not paths:
+            raise InvalidQueryError("there is nothing to ingest", hint="name files or folders")
+        workers = self.stack.workers if workers is None else workers
+        if workers < 1:
+            raise InvalidQueryError(f"workers is {workers}; it must be at least 1")
+        store = self._opened_if_there() if dry_run else self._opened(create=True)
+        self.stack.objects.ensure_bucket()
+        run = Ingest(
+            store=store,
+            manifests=Manifests(self.stack.objects, store.meta.uid) if store else None,
+            maker=self._maker(store),
+            schema=store.schema if store else self.stack.fields,
+            workers=workers,
+            dry_run=dry_run,
+        )
+        sources = discover([Path(path).expanduser() for path in paths], described)
+        return run.run(sources, listener or _ignore)
+
+    def delete(self, *video_ids: str) -> int:
+        """Forget videos: their manifests, records and clip files, never the videos themselves where they lie.
+
+        Returns:
+            How many of them were in the collection.
+        """
+        store, manifests = self._opened(), self._manifests()
+        known = 0
+        for video_id in video_ids:
+            manifest = manifests.get(video_id)
+            known += manifest is not None
+            manifests.delete(video_id)
+            store.wait(store.delete(where=F.video_id == video_id))
+            for key in manifest.clips if manifest else ():
+                self.stack.objects.delete(key)
+        store.flush()
+        return known
+
+    # -- searching ----------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: Sources = (),
+        video: Sources = (),
+        audio: Sources = (),
+        vector: Vector | None = None,
+        like: str | Sequence[str] = (),
+        weights: Mapping[str, float] | None = None,
+        without: str | Mapping[str, object] | None = None,
+        where: Filter | Mapping[str, object] | None = None,
+        scope: Scope | str | None = Scope.CLIP,
+        within: str | None = None,
+        group_by: str | None = None,
+        limit: int = 10,
+        min_score: float | None = None,
+        fusion: Fusion | str | None = None,
+        exact: bool = False,
+    ) -> Result:
+        """Find moments, or whole videos, like a text, pictures, videos, vectors or records; see `Query`.
+
+        Raises:
+            InvalidQueryError: A part or condition is wrong; nothing was asked.
+            UnsupportedError: This stack can't do it; nothing was asked.
+            NotFoundError: A file or record isn't there, or nothing was ingested.
+        """
+        query = Query(
+            text, image, video, audio, vector, like, weights or {}, without, where, scope, within, group_by, limit,
+            min_score, fusion, exact,
+        )  # fmt: skip
+        return self.search_many([query])[0]
+
+    def search_many(self, queries: Sequence[Query]) -> list[Result]:
+        """Answer several queries, in order."""
+        planner = self._planner()
+        return [_result(query, planner, 0) for query in queries]
+
+    def similar(self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None) -> Result:
+        """Records like a record, or videos like a video; neither is among its own hits.
+
+        Args:
+            id: A record's id, or a video's.
+            limit: Hits.
+            where: A condition.
+        """
+        if self.get(id) is not None:
+            return self.search(like=id, limit=limit, where=where)
+        whole = self._whole(id)
+        other = (where if isinstance(where, Filter) else from_json(where)) & (F.video_id != id)
+        return self.search(like=whole.id, limit=limit, where=other, scope=whole.scope, group_by="video")
+
+    # -- looking up ---------------------------------------------------------------------------------------
+
+    def videos(self) -> list[Manifest]:
+        """What is known of every video in the collection, by title."""
+        return sorted(self._manifests(), key=lambda manifest: (manifest.title, manifest.video_id))
+
+    def get(self, id: str) -> Record | None:
+        """A record by its id; None where there is none."""
+        return self._opened().fetch([id]).get(id)
+
+    def count(self, where: Filter | Mapping[str, object] | None = None) -> int:
+        """How many records match."""
+        return self._opened().count(where if isinstance(where, Filter) else from_json(where))
+
+    def path(self, hit: Hit | Record | Manifest) -> Path:
+        """A local file with the hit's video.
+
+        Raises:
+            NotFoundError: The video isn't on this machine, or not any more.
+        """
+        path = self.stack.objects.path(hit.uri)
+        if path is None or not path.is_file():
+            raise NotFoundError(f"the video {hit.uri} isn't there", hint="ingest it again where it is now")
+        return path
+
+    def save(self, hits: Sequence[Hit], folder: str | Path) -> list[Path]:
+        """Cut the moments of hits out into files whose names sort as the hits do; nothing is overwritten.
+
+        Returns:
+            The files, in the order of the hits.
+        """
+        target = Path(folder).expanduser()
+        target.mkdir(parents=True, exist_ok=True)
+        saved = []
+        for rank, hit in enumerate(hits, start=1):
+            source = self.path(hit)
+            out = _free(target / f"{rank:03d}_{source.stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
+            saved.append(self._media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path)
+        return saved
+
+    def thumbnail(self, hit: Hit | Record, out: str | Path, *, size: int = 320) -> Path:
+        """Write a picture from the middle of a hit as JPEG."""
+        record = hit.record if isinstance(hit, Hit) else hit
+        path = Path(out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._media.thumbnail(self.path(hit), path, at_ms=(record.start_ms + record.end_ms) // 2, size=size)
+        return path
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of files and connections; a second call does nothing."""
+        with self._lock:
+            self._closed = True
+            self.stack.store.close()
+            if self.stack.embedder:
+                self.stack.embedder.close()
+            self.stack.objects.close()
+            if self._journal:
+                self._journal.close()
+            self._store = self._journal = None
+
+    def __enter__(self) -> Self:
+        """This object."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _opened(self, *, create: bool = False) -> VectorStore:
+        with self._lock:
+            if self._closed:
+                raise InvalidQueryError("this VideoSearch is closed", hint="open it again with polyreel.open")
+            if self._store is None:
+                self.stack.store.open(self.stack.spec, create=create)
+                self._store = self.stack.store
+            return self._store
+
+    def _opened_if_there(self) -> VectorStore | None:
+        try:
+            return self._opened()
+        except NotFoundError:
+            return None
+
+    def _manifests(self) -> Manifests:
+        return Manifests(self.stack.objects, self._opened().meta.uid)
+
+    def _planner(self) -> Planner:
+        return Planner(self._opened(), self.stack.embedder, Staging(self.stack.objects))
+
+    def _maker(self, store: VectorStore | None) -> Maker:
+        stack = self.stack
+        schemes = store.can.schemes if store else frozenset()
+        return Maker(
+            self._media, stack.embedder, stack.space, stack.recipe, stack.objects, self._journalled(), schemes
+        )
+
+    def _journalled(self) -> Journal:
+        with self._lock:
+            if self._journal is None:
+                self._journal = Journal(self.stack.state / f"{self.stack.name}-{self.stack.collection}.sqlite")
+            return self._journal
+
+    def _whole(self, video_id: str) -> Record:
+        """The record that stands for a whole video."""
+        manifest = self._manifests().get(video_id)
+        records = self._opened().fetch(list(manifest.records)) if manifest else {}
+        if not records:
+            raise NotFoundError(f"there is no record and no video {video_id!r}")
+        whole = [record for record in records.values() if record.scope is Scope.VIDEO]
+        return (whole or list(records.values()))[0]
+
+
+def _result(query: Query, planner: Planner, offset: int) -> Result:
+    page: Page = planner.answer(query, offset=offset)
+    return Result(
+        page.hits, page.timing, page.explain, page.usage, page.request_ids, page.notes, query, planner, offset
+    )
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first numbered one that doesn't exist."""
+    free, number = path, 1
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}_{number}")
+    return free
+
+
+def _ignore(_: VideoReport) -> None:
+    """Nobody listens."""

@@ -1,0 +1,73 @@
+"""Handing a medium to whoever must see it: by path, by the store's own address, or by a presigned URL.
+
+A query's media are leases under `staging/<day>/<uuid>`: removed when the query is done, and swept by age after a
+crash. What is taken in keeps durable keys.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from .errors import MediaError, UnsupportedError
+from .media import Media, Modality
+from .objects import ObjectStore
+
+_PREFIX = "staging/"
+
+
+class Staging:
+    """Leases of one object store."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    @contextmanager
+    def leased(self, parts: list[Media], schemes: frozenset[str], *, expires: float = 3600.0) -> Iterator[list[Media]]:
+        """The same media at addresses of the given schemes, for as long as the context lasts.
+
+        Raises:
+            UnsupportedError: No address of this object store can be seen from there.
+        """
+        with ExitStack() as leases:
+            yield [self._reachable(part, schemes, expires, leases) for part in parts]
+
+    def offer(self, key: str, medium: Media, schemes: frozenset[str], *, expires: float = 3600.0) -> Media:
+        """The stored object of `key` as a medium at an address of the given schemes."""
+        path = self._objects.path(self._objects.uri(key))
+        if "file" in schemes and path is not None:
+            return replace(medium, path=path, uri=None)
+        if self._objects.schemes & schemes - {"file"}:
+            return replace(medium, path=None, uri=self._objects.uri(key))
+        if "https" in schemes:
+            url = self._objects.url(key, expires=expires)
+            if urlsplit(url).scheme in ("https", "http"):
+                return replace(medium, path=None, uri=url)
+        raise UnsupportedError(
+            f"{self._objects.kind} objects can't be reached by {', '.join(sorted(schemes))}",
+            hint="choose an object store that the other side can fetch from",
+        )
+
+    def sweep(self, *, older_than: timedelta = timedelta(days=1)) -> int:
+        """Remove leases that a crash left behind; returns how many."""
+        oldest = (datetime.now(UTC) - older_than).timestamp()
+        stale = [info.key for info in self._objects.list(_PREFIX) if info.modified < oldest]
+        for key in stale:
+            self._objects.delete(key)
+        return len(stale)
+
+    def _reachable(self, part: Media, schemes: frozenset[str], expires: float, leases: ExitStack) -> Media:
+        if part.modality is Modality.TEXT or (part.uri and urlsplit(part.uri).scheme in schemes):
+            return part
+        if part.path is None:
+            raise MediaError(f"the {part.modality} of the query can't be seen by this stack", hint="give a local file")
+        if "file" in schemes or "data" in schemes:
+            return part
+        key = f"{_PREFIX}{datetime.now(UTC):%Y-%m-%d}/{uuid.uuid4().hex}{part.path.suffix.lower()}"
+        self._objects.put(key, part.path)
+        leases.callback(self._objects.delete, key)
+        return self.offer(key, part, schemes, expires=expires)

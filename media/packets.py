@@ -1,0 +1,175 @@
+"""Packets of one video stream, read until they end or fail, in groups that decode on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from .opening import why
+
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+
+_MOST_BYTES = 8_000_000  # Of one group; a longer one is handed on in parts that all get decoded.
+_BACK_OFF_SECONDS = 10
+
+
+class PacketReader:
+    """The packets of one stream. A read error ends them and stays in `failure`.
+
+    Attributes:
+        failure: Why reading stopped before the end.
+        broken_at: Where the first incomplete packet was (pts).
+        ends_broken: Whether the last packet read was incomplete.
+        end_pts: Where the last complete picture read ends.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._container = container
+        self._stream = stream
+        self.failure: str | None = None
+        self.broken_at: int | None = None
+        self.ends_broken = False
+        self.end_pts: int | None = None
+
+    def __iter__(self) -> Iterator[VideoPacket]:
+        """Read on from where the last seek went."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    self._note(packet)
+                    yield packet
+        except av.FFmpegError as error:
+            self.failure = why(error)
+
+    def _note(self, packet: VideoPacket) -> None:
+        self.ends_broken = packet.is_corrupt
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if packet.is_corrupt:
+            self.broken_at = pts if self.broken_at is None else self.broken_at
+        elif pts is not None:
+            end = pts + (packet.duration or 0)
+            self.end_pts = end if self.end_pts is None else max(self.end_pts, end)
+
+    def seek(self, pts: int) -> Iterator[VideoPacket]:
+        """The packets from the last key frame at or before `pts` on, or from further back.
+
+        Some containers land behind the target, so a second and a third try aim lower.
+        """
+        first = self._stream.start_time or 0
+        back_off = round(_BACK_OFF_SECONDS / (self._stream.time_base or 1))
+        for target in (pts, pts - back_off, first):
+            packets = self._from(max(first, target))
+            head = next(packets, None)
+            if head is not None and (target <= first or (head.pts is not None and head.pts <= pts)):
+                return chain([head], packets)
+        return iter(())
+
+    def _from(self, pts: int) -> Iterator[VideoPacket]:
+        self.failure = None
+        with suppress(av.FFmpegError):  # What can't seek is read on from where it stands.
+            self._container.seek(pts, stream=self._stream)
+        return iter(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Consecutive packets, in the order of decoding.
+
+    Args:
+        packets: At least one.
+        fresh: The first is a key frame that needs nothing before it, nor does anything after it.
+        closed: What follows is fresh, so the rest of this group may be left undecoded.
+        next_pts: Where the following group begins, if it is fresh.
+    """
+
+    packets: list[VideoPacket]
+    fresh: bool
+    closed: bool
+    next_pts: int | None = None
+
+    @property
+    def shown(self) -> list[int] | None:
+        """The presentation times in order, None when a packet doesn't know its own."""
+        times = [packet.pts for packet in self.packets if packet.pts is not None]
+        return sorted(times) if len(times) == len(self.packets) else None
+
+
+def groups(packets: Iterable[VideoPacket]) -> Iterator[Group]:
+    """Group packets by key frames. Holds one group, or 8 MB of it, in memory."""
+    group: list[VideoPacket] = []
+    fresh, size = False, 0
+    for packet, following in pairwise(chain(packets, [None])):
+        assert packet is not None
+        if starts_fresh(packet, following):
+            if group:
+                yield Group(group, fresh, closed=True, next_pts=packet.pts)
+            group, fresh, size = [], True, 0
+        group.append(packet)
+        size += packet.size
+        if size > _MOST_BYTES:
+            yield Group(group, fresh, closed=False)
+            group, fresh, size = [], False, 0
+    if group:
+        yield Group(group, fresh, closed=True)
+
+
+def starts_fresh(packet: VideoPacket, following: VideoPacket | None) -> bool:
+    """Whether decoding can start here: a key frame that isn't followed by pictures shown before it (open GOP).
+
+    Such leading pictures follow their key frame at once (ITU-T H.265, 3.78 and 8.3.1), so one packet tells.
+    """
+    if not packet.is_keyframe or packet.pts is None:
+        return False
+    return following is None or (following.pts is not None and following.pts > packet.pts)
+
+
+class Decoder:
+    """Decodes packets one by one; an error costs its packet alone and stays in `failure`."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        stream.thread_type = ThreadType.NONE if _intra_only(stream) else ThreadType.AUTO
+        self._codec = stream.codec_context
+        self.failure: str | None = None
+        self.failed_at: int | None = None
+        self.failed_now = False
+        self._drained = False
+
+    def feed(self, packet: VideoPacket) -> list[VideoFrame]:
+        """The frames that come out when a packet goes in."""
+        if self._drained:
+            self._codec.flush_buffers()
+            self._drained = False
+        return self._decode(packet)
+
+    def drain(self) -> list[VideoFrame]:
+        """The frames still inside. The next packet must be the first of a fresh group."""
+        if self._drained:
+            return []
+        self._drained = True
+        return self._decode(None)
+
+    def _decode(self, packet: VideoPacket | None) -> list[VideoFrame]:
+        self.failed_now = False
+        try:
+            return self._codec.decode(packet)
+        except av.FFmpegError as error:
+            self.failed_now = True
+            self.failure = why(error)
+            self.failed_at = packet.pts if packet else self.failed_at
+            return []
+
+
+def _intra_only(stream: VideoStream) -> bool:
+    """Whether every frame is a key frame: threads then cost more than they give (facts/builtin.md section 2)."""
+    return stream.codec_context.codec.intra_only

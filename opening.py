@@ -1,0 +1,24 @@
+"""Opening a stack: configuration, adapters and media tools joined into a `VideoSearch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .core.search import VideoSearch
+
+
+def open(stack: str | None = None, config: str | Path | None = None) -> VideoSearch:  # noqa: A001  # reads as polyreel.open
+    """Open a stack by its name.
+
+    Args:
+        stack: A section of the configuration or a preset; the configured default when left out.
+        config: The configuration file; `POLYREEL_CONFIG`, or `polyreel.toml` in the working directory, when left out.
+
+    Raises:
+        ConfigurationError: The configuration is wrong, or a package is missing.
+    """
+    from . import media
+    from .config import build_stack, load
+
+    settings = load(None if config is None else Path(config), stack=stack)
+    return VideoSearch(build_stack(settings, settings.default_stack), media)
