@@ -46,7 +46,7 @@ test: setup ## run the tests (PYTEST_ARGS="-k word" chooses)
 	@$(BIN)/python -P -m pytest $(PYTEST_ARGS)
 
 test-with: ## run the quick tests with another Python: make test-with PYTHON=path
-	@version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || \
+	@version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || \
 	  { echo "Name a Python that runs: make test-with PYTHON=path" >&2; exit 1; }; \
 	$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$(PYTHON)" PYTEST_ARGS='-m "not slow" $(PYTEST_ARGS)'
 

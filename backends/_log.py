@@ -128,3 +128,60 @@ def _payload_at(data: mmap.mmap, at: int) -> bytes | None:
 def _unpacked(payload: bytes) -> Entry:
     line, _, blob = payload.partition(b"\n")
     return json.loads(line), blob
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    """Everything but the vector."""
+    return {
+        "id": record.id,
+        "video_id": record.video_id,
+        "uri": record.uri,
+        "scope": record.scope.value,
+        "start_ms": record.start_ms,
+        "end_ms": record.end_ms,
+        "channel": record.channel.value,
+        "recipe": record.recipe,
+        "text": record.text.to_json(),
+        "fields": _columns(record.fields),
+        "extra": dict(record.extra),
+    }
+
+
+def record_from_json(row: Mapping[str, Any], schema: Schema) -> Record:
+    """The opposite of `record_to_json`."""
+    typed = {
+        "scope": Scope(row["scope"]),
+        "channel": Channel(row["channel"]),
+        "text": Text.from_json(row["text"]),
+        "fields": _values(row["fields"], schema),
+    }
+    return Record(**{**row, **typed})
+
+
+def patch_to_json(patch: Patch) -> dict[str, Any]:
+    """Only what the patch changes."""
+    parts = {
+        "fields": _columns(patch.fields) if patch.fields is not None else None,
+        "extra": patch.extra,
+        "text": patch.text.to_json() if patch.text is not None else None,
+        "uri": patch.uri,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def patch_from_json(parts: Mapping[str, Any], schema: Schema) -> Patch:
+    """The opposite of `patch_to_json`."""
+    return Patch(
+        fields=_values(parts["fields"], schema) if "fields" in parts else None,
+        extra=parts.get("extra"),
+        text=Text.from_json(parts["text"]) if "text" in parts else None,
+        uri=parts.get("uri"),
+    )
+
+
+def _columns(fields: Mapping[str, Any]) -> dict[str, Column]:
+    return {name: to_column(value) for name, value in fields.items()}
+
+
+def _values(columns: Mapping[str, object], schema: Schema) -> dict[str, Value]:
+    return {name: from_column(schema[name], column) for name, column in columns.items()}

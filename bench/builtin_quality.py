@@ -217,18 +217,23 @@ def _again(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def report(videos: Sequence[Video]) -> Iterator[str]:
     """Write the table, line by line."""
-    forms: dict[str, Sees] = {f"{window:g} s clips": _clips(window) for window in WINDOWS}
-    forms |= {"whole video": Video.whole, "5 s clips + frames": lambda video: video.clips(5.0) + video.each()}
+    forms: dict[str, Sees] = {f"{window:g} s": _clips(window) for window in WINDOWS}
+    forms |= {"whole video": Video.whole, "5 s and each frame": lambda video: video.clips(5.0) + video.each()}
     for form, sees in forms.items():
-        for mixture, has_text in MIXTURES.items():
-            store = Store(videos, sees, has_text)
-            yield _line(f"{form}, {mixture}: video -> other half", video_to_video(store))
-            yield _line(f"{form}, {mixture}: frame -> scene", frame_to_video(store, own_file=False))
-            yield _line(f"{form}, {mixture}: frame -> own file", frame_to_video(store, own_file=True))
+        yield from _pictures(form, Store(videos, sees, MIXTURES["no text"]))
+    for name, has_text in MIXTURES.items():
+        yield from _pictures(f"5 s, {name}", Store(videos, _clips(5.0), has_text))
     store = Store(videos, _clips(5.0), MIXTURES["all with text"])
     yield from (_line(f"text: {name}", text_to_video(store, ask)) for name, ask in TEXTS.items())
-    store = Store(videos, _clips(5.0), MIXTURES["no text"])
-    yield from (_ranking(store, text) for text in COLOUR_QUERIES)
+    for name, has_text in MIXTURES.items():
+        store = Store(videos, _clips(5.0), has_text)
+        yield from (_ranking(f"{text} ({name})", store.scores(query_vector(None, text)), store) for text in COLOUR_QUERIES)
+
+
+def _pictures(form: str, store: Store) -> Iterator[str]:
+    yield _line(f"{form}: video -> other half", video_to_video(store))
+    yield _line(f"{form}: frame -> scene", frame_to_video(store, own_file=False))
+    yield _line(f"{form}: frame -> own file", frame_to_video(store, own_file=True))
 
 
 def _clips(window: float) -> Sees:
@@ -241,10 +246,9 @@ def _line(task: str, margins: Iterable[float]) -> str:
     return f"{task:56} {hits:3}/{len(found):<3}  min {min(found):+.3f}  median {median(found):+.3f}"
 
 
-def _ranking(store: Store, text: str) -> str:
-    scores = store.scores(query_vector(None, text))
-    best = [f"{store.videos[n].name} {scores[n]:.3f}" for n in np.argsort(-scores)[:4]]
-    return f"colour: {text:22} {', '.join(best)}"
+def _ranking(task: str, scores: NDArray[np.float64], store: Store) -> str:
+    best = [f"{store.videos[number].name} {scores[number]:.3f}" for number in np.argsort(-scores)[:3]]
+    return f"colour: {task:36} {', '.join(best)}"
 
 
 def main() -> None:

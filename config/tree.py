@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigurationError
+from ..core.fields import shown
 
 PREFIX = "POLYREEL_"
 NESTED = "__"
@@ -105,11 +106,6 @@ def plant(value: object, path: Keys, origin: Origin) -> Node:
     return Tree(path, origin, children)
 
 
-def overlay(below: Tree, above: Tree, whole: Mapping[Keys, str]) -> Tree:
-    """Both trees in one, the upper one's values first."""
-    raise NotImplementedError
-
-
 def variable(path: Keys) -> str:
     """The variable that sets a key."""
     return PREFIX + NESTED.join(path).upper()
@@ -117,4 +113,4 @@ def variable(path: Keys) -> str:
 
 def dotted(path: Keys) -> str:
     """A key as TOML writes it, on one line."""
-    return ".".join(key if _BARE.fullmatch(key) else ascii(key) for key in path)
+    return ".".join(key if _BARE.fullmatch(key) else shown(key) for key in path)

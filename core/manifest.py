@@ -97,14 +97,18 @@ class Manifests:
         """Take the mark away; a missing one is fine."""
         self._objects.delete(self._key(video_id))
 
+    def ids(self, start: str = "") -> Iterator[str]:
+        """The ids of all videos whose id starts like this."""
+        for info in self._objects.list(self._prefix + start):
+            if info.key.endswith(".json"):
+                yield info.key.rpartition("/")[2].removesuffix(".json")
+
     def __iter__(self) -> Iterator[Manifest]:
         """Every manifest, by video id."""
-        for info in self._objects.list(self._prefix):
-            if info.key.endswith(".json"):
-                video_id = info.key.rpartition("/")[2].removesuffix(".json")
-                manifest = self.get(video_id)
-                if manifest is not None:  # deleted meanwhile
-                    yield manifest
+        for video_id in self.ids():
+            manifest = self.get(video_id)
+            if manifest is not None:  # deleted meanwhile
+                yield manifest
 
     def _key(self, video_id: str) -> str:
         return f"{self._prefix}{video_id}.json"

@@ -191,10 +191,11 @@ class VideoSearch:
             limit: Hits.
             where: A condition.
         """
-        if self.get(id) is not None:
-            return self.search(like=id, limit=limit, where=where)
-        whole = self._whole(id)
-        other = (where if isinstance(where, Filter) else from_json(where)) & (F.video_id != id)
+        record = self.get(id)
+        if record is not None:
+            return self.search(like=id, limit=limit, where=where, scope=record.scope)
+        whole = self._whole(self.video_id(id))
+        other = (where if isinstance(where, Filter) else from_json(where)) & (F.video_id != whole.video_id)
         return self.search(like=whole.id, limit=limit, where=other, scope=whole.scope, group_by="video")
 
     # -- looking up ---------------------------------------------------------------------------------------
@@ -202,6 +203,20 @@ class VideoSearch:
     def videos(self) -> list[Manifest]:
         """What is known of every video in the collection, by title."""
         return sorted(self._manifests(), key=lambda manifest: (manifest.title, manifest.video_id))
+
+    def video_id(self, start: str) -> str:
+        """The whole id of the one video whose id starts like this.
+
+        Raises:
+            NotFoundError: There is none.
+            InvalidQueryError: There are several.
+        """
+        found = list(self._manifests().ids(start)) if start.isalnum() else []
+        if not found:
+            raise NotFoundError(f"there is no video {start!r}", hint="see `polyreel videos`")
+        if len(found) > 1:
+            raise InvalidQueryError(f"{len(found)} videos start with {start!r}", hint="give more of the id")
+        return found[0]
 
     def get(self, id: str) -> Record | None:
         """A record by its id; None where there is none."""

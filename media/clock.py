@@ -45,9 +45,9 @@ class Clock:
         """Milliseconds since the first picture, rounded."""
         return round(self.seconds(pts) * 1000)
 
-    def ticks(self, seconds: Fraction) -> int:
-        """The nearest tick."""
-        return self.origin + round(seconds / self.base)
+    def tick_before(self, seconds: Fraction) -> int:
+        """The last tick at or before a time."""
+        return self.origin + math.floor(seconds / self.base)
 
     def window(self, seconds: Fraction) -> tuple[int, int]:
         """The first and last tick within half a frame of a time."""

@@ -38,7 +38,7 @@ class Targets:
         seconds = self._start + k / self._fps
         if self._end is not None and seconds >= self._end:
             return None
-        return Target(round(seconds * 1000), self._clock.ticks(seconds), *self._clock.window(seconds))
+        return Target(round(seconds * 1000), self._clock.tick_before(seconds), *self._clock.window(seconds))
 
     def since(self, k: int) -> Iterator[Target]:
         """The k-th and those after it."""

@@ -31,7 +31,8 @@ class PacketReader:
         failure: Why reading stopped before the end.
         broken_at: Where the first incomplete packet was (pts).
         ends_broken: Whether the last packet read was incomplete.
-        end_pts: Where the last complete picture read ends.
+        last_pts: When the last complete picture read is shown.
+        end_pts: Where it ends, as far as it says so.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -41,6 +42,7 @@ class PacketReader:
         self.broken_at: int | None = None
         self.ends_broken = False
         self.end_pts: int | None = None
+        self.last_pts: int | None = None
 
     def __iter__(self) -> Iterator[VideoPacket]:
         """Read on from where the last seek went."""
@@ -58,6 +60,7 @@ class PacketReader:
         if packet.is_corrupt:
             self.broken_at = pts if self.broken_at is None else self.broken_at
         elif pts is not None:
+            self.last_pts = pts if self.last_pts is None else max(self.last_pts, pts)
             end = pts + (packet.duration or 0)
             self.end_pts = end if self.end_pts is None else max(self.end_pts, end)
 

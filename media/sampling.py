@@ -134,7 +134,8 @@ class _Run:
                     break
         self._at_end = True
         yield from self._match(self._decoder.drain())
-        yield from self._matcher.rest()
+        if self._tail_damage() is None:
+            yield from self._matcher.rest()
 
     def _group(self, group: Group) -> Iterator[Sample]:
         needed = self._planner.needed(group)
@@ -184,8 +185,11 @@ class _Run:
         if reason:
             where = self._reader.end_pts if self._tail_unread else self._matcher.held_pts
             return f"unreadable from {float(self._clock.seconds(where or 0)):.2f} s on: {reason}"
+        if self._at_end and not self._matcher.answered and self._reader.end_pts is not None:
+            end, start = self._clock.seconds(self._reader.end_pts), self._targets.at(0)
+            return f"the video ends at {float(end):.2f} s, before {start.time_ms / 1000 if start else 0:.2f} s"
         near = self._decoder.failed_at if self._decoder.failure else self._reader.broken_at
-        if near is None:
+        if near is None or (near > self._matcher.held_pts and not self._at_end):
             return None
         reason = self._decoder.failure or _INVALID
         return f"unreadable near {float(self._clock.seconds(near)):.2f} s: {reason}"

@@ -61,11 +61,14 @@ def record_vector(picture: Picture | None, text: str) -> list[float]:
         768 numbers of unit norm, each exactly a float32. A record without any feature is all slack: it is stored
         like any other and no query is like it.
     """
-    blocks = _scaled(picture, LOOK_WEIGHT, COLOURS_WEIGHT) + [
-        WORDS_WEIGHT * value for value in words.text_block(text)
-    ]
-    slack = max(0.0, _NORM**2 - _square(blocks)) ** 0.5
-    return _unit([*blocks, slack])
+    return _record(_scaled(picture, LOOK_WEIGHT, COLOURS_WEIGHT), text)
+
+
+def with_text(record: Sequence[float], text: str) -> list[float]:
+    """The record vector of the same pictures with another text; the mean of records may be given, too."""
+    seen = [_NORM * float(value) for value in record[: LOOK + COLOURS]]
+    excess = max(1.0, _square(seen) ** 0.5 / (VISUAL_MAXIMUM * _NORM))
+    return _record([value / excess for value in seen], text)
 
 
 def query_vector(picture: Picture | None, text: str | None) -> list[float] | None:
@@ -78,6 +81,12 @@ def query_vector(picture: Picture | None, text: str | None) -> list[float] | Non
     parts = [_picture_query(picture), _text_query(text or "")]
     units = [_unit(part) for part in parts if any(part)]
     return _unit([sum(values) for values in zip(*units, strict=True)]) if units else None
+
+
+def _record(seen: list[float], text: str) -> list[float]:
+    blocks = [*seen, *(WORDS_WEIGHT * value for value in words.text_block(text))]
+    slack = max(0.0, _NORM**2 - _square(blocks)) ** 0.5
+    return _unit([*blocks, slack])
 
 
 def _picture_query(picture: Picture | None) -> list[float]:

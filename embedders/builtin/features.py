@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +87,9 @@ def _counts(planes: Bytes) -> Floats:
     return counts.reshape(cells, steps).astype(np.float32)
 
 
-@cache
+@lru_cache(maxsize=32)
 def _cell_numbers(height: int, width: int, side: int) -> NDArray[np.intp]:
+    """The number of the cell that each pixel is in, row by row."""
     rows, columns = np.arange(height) * side // height, np.arange(width) * side // width
     return rows[:, None] * side + columns
 

@@ -29,9 +29,6 @@ BLOCKS: tuple[tuple[str, int, float], ...] = (
 
 MOTION_WEIGHT = 0.3
 
-_EDGE_MEAN = 0.85
-"""How much of the mean is taken off the edges: what all pictures share tells them apart badly."""
-
 _NORM = (sum(weight**2 for _, _, weight in BLOCKS) + MOTION_WEIGHT**2) ** 0.5
 _THUMB = 32
 _SMALLEST = _THUMB
@@ -104,7 +101,7 @@ def picture_block(frames: Sequence[Image]) -> Picture:
 
 def _finished(name: str, mean: NDArray[np.float64]) -> NDArray[np.float64]:
     values = mean if name == "layout" else np.sqrt(mean)
-    return _unit(values - _EDGE_MEAN * values.mean() if name == "edges" else values)
+    return _unit(values - values.mean() if name == "edges" else values)
 
 
 def _unit(values: NDArray[np.floating]) -> NDArray[np.float64]:

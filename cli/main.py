@@ -1,0 +1,70 @@
+"""The command line: `polyreel COMMAND`. Exit codes: 0 all well, 1 some or all of the work failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from .output import message
+
+
+class _Commands(TyperGroup):
+    """Prints an error of ours as one line; a traceback only with `--debug`."""
+
+    def invoke(self, ctx):  # type: ignore[no-untyped-def]  # typer types its context differently from version to version
+        """Run a command and turn what it raises into a line and an exit code."""
+        from ..core.errors import PolyreelError
+
+        try:
+            return super().invoke(ctx)
+        except PolyreelError as error:
+            if ctx.params.get("debug"):
+                raise
+            message(f"error: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            message("stopped; run the same command again to go on")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader of our output went away, as `| head` does
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    name="polyreel",
+    cls=_Commands,
+    help="One query API for video search, on any stack.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"polyreel {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    from . import demo, ingesting, looking, searching
+
+    for room in (ingesting, searching, looking, demo):
+        room.register(app)
+    app()

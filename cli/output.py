@@ -1,0 +1,88 @@
+"""What commands print: one JSON document, or tables for people; messages go to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from ..core.records import Hit
+
+
+def document(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def line(text: str = "") -> None:
+    """Print a line of the result on stdout."""
+    sys.stdout.write(_printable(text) + "\n")
+
+
+def message(text: str) -> None:
+    """Print a line for the person on stderr."""
+    sys.stderr.write(_printable(text) + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on a terminal, and tab-separated lines elsewhere."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            line("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in rows:
+        shown.add_row(*(Text(_printable(cell)) for cell in row))
+    Console().print(shown)
+
+
+def hits(found: Iterable[Hit]) -> None:
+    """Print hits as a table."""
+    rows = [
+        (str(rank), f"{hit.score:.3f}", span(hit.start, hit.end), name(hit.uri), about(hit), hit.id)
+        for rank, hit in enumerate(found, start=1)
+    ]
+    if not rows:
+        message("nothing found")
+        return
+    table(("", "score", "time", "video", "about", "id"), rows)
+
+
+def span(start: float, end: float) -> str:
+    """A span as people write it: `0:05.0-0:10.0`."""
+    return f"{clock(start)}-{clock(end)}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, and hours where there are any."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def name(uri: str) -> str:
+    """The last part of an address, readable."""
+    return unquote(urlsplit(uri).path.rpartition("/")[2]) or uri
+
+
+def about(hit: Hit) -> str:
+    """A few words on a hit."""
+    text = hit.record.text
+    words = text.caption or text.title or text.transcript
+    first = words.partition("\n")[0]
+    return first if len(first) <= 60 else f"{first[:59]}…"
+
+
+def _printable(text: str) -> str:
+    """Without characters that would steer the terminal, and encodable on any."""
+    shown = "".join(each if each.isprintable() or each in "\t" else "�" for each in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,89 @@
+"""The builtin embedder: colour, light, texture, motion, and the words of titles, tags and captions. No weights.
+
+It has no semantics: "puppy" doesn't find "dog", and a text finds pictures only through their own text or through
+colour and light words. What it reaches, measured, stands in `docs/builtin.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ...core.embedder import ClipInput, Embedded, Embedder, HandOver, Takes
+from ...core.errors import InvalidQueryError, MediaError
+from ...core.media import Media, Modality
+from ...core.records import Vector
+from ...core.space import Space
+from .blocks import DIMENSIONS, Picture, query_vector, record_vector, with_text
+
+if TYPE_CHECKING:
+    from .picture import FrameDescription
+
+_FILE = HandOver(schemes=frozenset({"file"}))
+_QUERY_FPS = 2.0
+_QUERY_FRAMES = 240  # of a query video, however long it is
+
+
+class BuiltinEmbedder(Embedder):
+    """Descriptors of pictures and words in one vector of 768 numbers."""
+
+    kind: ClassVar[str] = "builtin"
+    takes = Takes.FRAMES
+    frame_size = 160
+    reads_text = True
+    swaps_text = True
+    joint = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.space = Space(self.kind, "descriptors", "1", DIMENSIONS)
+        self.accepts = {Modality.TEXT: _FILE, Modality.IMAGE: _FILE, Modality.VIDEO: _FILE}
+
+    def _embed_query(self, parts: Sequence[Media]) -> Embedded:
+        text = "\n".join(part.text or "" for part in parts if part.modality is Modality.TEXT)
+        described = [each for part in parts if part.modality is not Modality.TEXT for each in _described(part)]
+        vector = query_vector(_pooled(described), text)
+        if vector is None:
+            raise InvalidQueryError(f"there is no word in the query text {text[:40]!r}", hint="use letters or digits")
+        return Embedded(vector)
+
+    def _embed_frames(self, clips: Sequence[ClipInput]) -> list[Embedded]:
+        from .picture import picture_block  # numpy: a text query does without
+
+        return [
+            Embedded(record_vector(picture_block([frame.image for frame in clip.frames]), clip.text))
+            for clip in clips
+        ]
+
+    def _swap_text(self, vector: Vector, text: str) -> Vector:
+        return with_text(vector, text)
+
+
+def _described(part: Media) -> list[FrameDescription]:
+    """The descriptions of a query's picture, or of the frames of its video."""
+    from ... import media
+    from .picture import describe_frame
+
+    path = _local(part)
+    if part.modality is Modality.IMAGE:
+        return [describe_frame(media.image(path, size=BuiltinEmbedder.frame_size))]
+    end = part.end_ms if part.end_ms is not None else media.probe(path).duration_ms
+    fps = min(_QUERY_FPS, _QUERY_FRAMES * 1000 / max(end - part.start_ms, 1))
+    size = BuiltinEmbedder.frame_size
+    with media.frames(path, fps=fps, size=size, start_ms=part.start_ms, end_ms=part.end_ms) as frames:
+        return [describe_frame(frame.image) for frame in frames]
+
+
+def _local(part: Media) -> Path:
+    if part.path is None:
+        raise MediaError(f"the builtin embedder reads local files, not {part.uri}", hint="download it first")
+    return part.path
+
+
+def _pooled(described: Sequence[FrameDescription]) -> Picture | None:
+    if not described:
+        return None
+    from .picture import pool
+
+    return pool(described)
