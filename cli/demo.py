@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import output
-from .ingesting import summary
+from .ingesting import summary, trouble
 
 if TYPE_CHECKING:
     from ..core.manifest import Manifest
-    from ..core.records import Hit
     from ..core.search import Result, VideoSearch
 
 _CONFIG = """# Written by `polyreel demo`. Try: polyreel search "..." --config {name}
@@ -54,7 +53,7 @@ def demo(
         output.line(f"rendering sample clips into {videos}")
         media.render_samples(videos)
     with opening.open(config=config) as search:
-        report = search.ingest(videos, listener=_tell)
+        report = search.ingest(videos, listener=trouble)
         output.line(summary(report))
         _searches(search, folder)
     output.line(f'\nnow search by yourself: polyreel search "…" --config {config}')
@@ -67,12 +66,6 @@ def _configured(folder: Path, videos: Path | None) -> Path:
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(_CONFIG.format(name=config), encoding="utf-8")
     return config
-
-
-def _tell(video: object) -> None:
-    from .ingesting import _report_trouble
-
-    _report_trouble(video)  # type: ignore[arg-type]
 
 
 def _searches(search: VideoSearch, folder: Path) -> None:
@@ -110,15 +103,5 @@ def _show(search: VideoSearch, asked: str, result: Result, folder: Path, name: s
         where = f"{output.name(hit.uri)} {output.span(hit.start, hit.end)}"
         output.line(f"  {rank}. {hit.score:.3f}  {where:<44} {thumbnail}")
     if result.hits:
-        output.line(f"  the best moment, cut out: {_moment(search, result.hits[0], folder)}")
-
-
-def _moment(search: VideoSearch, hit: Hit, folder: Path) -> Path:
-    moments = folder / "moments"
-    known = set(moments.glob("*.mp4")) if moments.is_dir() else set()
-    saved = search.save([hit], moments)[0]
-    for old in known:
-        if old.name.startswith(saved.stem.removesuffix("_2")) and old != saved:
-            saved.unlink()  # the same moment, cut by an earlier demo
-            return old
-    return saved
+        moment = search.save(result.hits[:1], folder / "moments")[0]
+        output.line(f"  the best moment, cut out: {moment}")

@@ -99,7 +99,7 @@ def _described(path: Path) -> dict[str, dict[str, object]]:
 def _progress(*, quiet: bool) -> Iterator[Listener]:
     """A listener that counts on a terminal and prints a line for what went wrong; lines elsewhere."""
     if not sys.stderr.isatty() or quiet:
-        yield _report if not quiet else _report_trouble
+        yield trouble if quiet else _line
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -110,19 +110,21 @@ def _progress(*, quiet: bool) -> Iterator[Listener]:
 
         def listener(video: VideoReport) -> None:
             bar.update(task, advance=1, description=Path(video.path).name[:40])
-            _report_trouble(video)
+            trouble(video)
 
         yield listener
 
 
-def _report(video: VideoReport) -> None:
-    if not _report_trouble(video):
+def trouble(video: VideoReport) -> None:
+    """Say what went wrong with a video, if anything did."""
+    outcome = f"{video.outcome}, damaged" if video.damage else video.outcome
+    if video.damage or video.reason:
+        output.message(f"{outcome}: {video.path}: {video.damage or video.reason}")
+
+
+def _line(video: VideoReport) -> None:
+    """Say what became of a video."""
+    if video.damage or video.reason:
+        trouble(video)
+    else:
         output.message(f"{video.outcome}: {video.path} ({video.records} records, {video.seconds:.1f} s)")
-
-
-def _report_trouble(video: VideoReport) -> bool:
-    """Say what went wrong with a video; False when nothing did."""
-    trouble = video.damage and f"{video.outcome}, damaged" or (video.outcome if video.reason else None)
-    if trouble:
-        output.message(f"{trouble}: {video.path}: {video.damage or video.reason}")
-    return bool(trouble)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,8 +119,8 @@ def _checks(name: str | None, config: Path | None) -> Iterator[Check]:
     if settings:
         yield _checked("stack", lambda: _built(settings[0], stacks))
     for built in stacks:
-        yield _checked("files", lambda built=built: _files(built))
-        yield _checked("collection", lambda built=built: _collection(built))
+        yield _checked("files", partial(_files, built))
+        yield _checked("collection", partial(_collection, built))
 
 
 def _checked(what: str, look: Callable[[], str]) -> Check:

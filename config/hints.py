@@ -1,11 +1,11 @@
-"""Which types of parameters a configuration can fill, and how they are named in messages."""
+"""Which types a configuration can say a value of, and how messages name them."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from functools import reduce
 from operator import or_
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from ..core.errors import ConfigurationError
 from ..core.secret import Secret
+from .tree import Tree
 
 WORDS: Mapping[Any, str] = {
     bool: "true or false",
@@ -24,15 +25,11 @@ WORDS: Mapping[Any, str] = {
     float: "a number",
     str: "text",
     Path: "a path",
+    Secret: "text",
     SecretStr: "text",
     NoneType: "nothing",
-    dict: "a section",
-    list: "a list",
-    tuple: "a list",
-    set: "a list",
-    frozenset: "a list",
 }
-"""The types that a configuration can say, in words."""
+"""The plain types that a configuration can say, in words. Choices, lists and sections are made of them."""
 
 _SECRET_NAME = re.compile(r"key|secret|token|password", re.IGNORECASE)
 
@@ -54,70 +51,21 @@ def keys_of(make: Callable[..., object]) -> dict[str, Key]:
     """The keys that fill the keyword parameters of a class or function.
 
     A constructor that takes `**others` hands them to its base, whose parameters are keys as well. A parameter with a
-    default whose type no configuration can say is no key.
+    default and a type that no configuration can say is no key.
 
     Raises:
         ConfigurationError: A type can't be looked up.
     """
     found: dict[str, Key] = {}
     for function in _constructors(make):
-        parameters = inspect.signature(function).parameters.values()
-        hints = _hints(function)
+        parameters, hints = inspect.signature(function).parameters.values(), _hints(function)
         for one in parameters:
-            if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD) and one.name in hints:
-                required = one.default is one.empty
-                if required or sayable(hints[one.name]):
-                    found.setdefault(one.name, Key(hints[one.name], required))
-        if all(one.kind is not one.VAR_KEYWORD for one in parameters):
+            key = Key(hints.get(one.name, str), required=one.default is one.empty)
+            if _by_keyword(one) and one.name != "self" and (key.required or sayable(key.hint)):
+                found.setdefault(one.name, key)
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break
     return found
-
-
-def is_secret(name: str, hint: Any) -> bool:
-    """Whether a value must not be shown, by its type or its name."""
-    return bool(_SECRET_NAME.search(name)) or any(member in (Secret, SecretStr) for member in members(hint))
-
-
-def sayable(hint: Any) -> bool:
-    """Whether a configuration can say a value of the type."""
-    if hint in (Secret, Any) or get_origin(hint) is Literal:
-        return True
-    inner = [part for part in _parts(hint) if part is not ...]
-    return (_container(hint) in WORDS or _is_enum(hint)) and all(map(sayable, inner))
-
-
-def plain(hint: Any) -> Any:
-    """The type for pydantic: `Secret` is its SecretStr."""
-    if hint is Secret:
-        return SecretStr
-    args = get_args(hint)
-    if get_origin(hint) is Annotated:
-        return Annotated[(plain(args[0]), *args[1:])]
-    if get_origin(hint) in (Union, UnionType):
-        return reduce(or_, map(plain, args))
-    return hint
-
-
-def words(hint: Any) -> str:
-    """A type for a message: `a number`, `'clip' or 'video'`."""
-    if names := choices(hint, deep=False):
-        return _either(list(map(repr, names)))
-    if get_origin(hint) in (Union, UnionType):
-        return _either([words(member) for member in members(hint) if member is not NoneType])
-    if get_origin(hint) is Annotated:
-        return words(get_args(hint)[0])
-    named = "text" if hint is Secret else WORDS.get(_container(hint), "something else")
-    inner = _parts(hint)
-    return f"{named} of {words(inner[0])}" if named == "a list" and choices(hint) else named
-
-
-def choices(hint: Any, *, deep: bool = True) -> list[str]:
-    """The texts among which a value of the type is chosen; of a list's items too, where `deep`."""
-    if _is_enum(hint):
-        return [str(member.value) for member in hint]
-    if get_origin(hint) is Literal:
-        return list(map(str, get_args(hint)))
-    return [name for part in _parts(hint) for name in choices(part)] if deep else []
 
 
 def members(hint: Any) -> Iterator[Any]:
@@ -131,10 +79,68 @@ def members(hint: Any) -> Iterator[Any]:
         yield hint
 
 
+def sayable(hint: Any) -> bool:
+    """Whether a configuration can say every value of the type."""
+    return all(_sayable(member) for member in members(hint))
+
+
+def is_secret(names: Iterable[str], hint: Any) -> bool:
+    """Whether a value must not be shown, by the names of its key and sections or by its type."""
+    return any(map(_SECRET_NAME.search, names)) or any(
+        member in (Secret, SecretStr) or any(is_secret((), arg) for arg in get_args(member))
+        for member in members(hint)
+    )
+
+
+def is_section(hint: Any) -> bool:
+    """Whether a type, which is no union, is said by a section of its own."""
+    return is_dataclass(hint) or is_mapping(hint)
+
+
+def is_mapping(hint: Any) -> bool:
+    """Whether a type is a `dict` or `Mapping`."""
+    return issubclass(_class(hint), Mapping)
+
+
+def is_list(hint: Any) -> bool:
+    """Whether a type is a `list`, `tuple`, `set`, `Sequence` or the like."""
+    kind = _class(hint)
+    return issubclass(kind, Collection) and not issubclass(kind, str | Enum | Mapping)
+
+
+def plain(hint: Any) -> Any:
+    """The type for pydantic, which has a class for `Secret`."""
+    args = get_args(hint)
+    if not args or get_origin(hint) is Literal:
+        return SecretStr if hint is Secret else hint
+    if get_origin(hint) in (Union, UnionType):
+        return reduce(or_, map(plain, args))
+    if get_origin(hint) is Annotated:
+        return Annotated[(plain(args[0]), *args[1:])]
+    return get_origin(hint)[tuple(map(plain, args))]  # type: ignore[index]
+
+
+def choices(hint: Any) -> list[str]:
+    """The texts among which a value, or an item of a list, is chosen; none where any will do."""
+    return [choice for member in members(hint) for choice in _choices(member)]
+
+
+def words(hint: Any) -> str:
+    """A type for a message: `a number`, `'clip' or 'video'`."""
+    named = dict.fromkeys(_words(member) for member in members(hint) if member is not NoneType)
+    return _either(list(named))
+
+
 def _constructors(make: Callable[..., object]) -> list[Callable[..., object]]:
     if not isinstance(make, type):
         return [make]
-    return [vars(base)["__init__"] for base in make.__mro__ if "__init__" in vars(base) and base is not object]
+    return [
+        vars(base)["__init__"] for base in make.__mro__ if "__init__" in vars(base) and base is not object
+    ]
+
+
+def _by_keyword(one: inspect.Parameter) -> bool:
+    return one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)
 
 
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
@@ -147,26 +153,37 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
         ) from error
 
 
-def _container(hint: Any) -> Any:
-    """`list` of `list[str]`; `list` for an unnamed sequence, `dict` for a mapping; the type itself otherwise."""
-    origin = get_origin(hint) or hint
-    if origin in WORDS or not isinstance(origin, type):
-        return NoneType if origin in (Union, UnionType, Annotated) else origin
-    return dict if issubclass(origin, Mapping) else list if _is_sequence(origin) else origin
+def _sayable(hint: Any) -> bool:
+    if hint in WORDS or hint is Tree or _choices(hint):
+        return True
+    if is_dataclass(hint):
+        return all(map(sayable, _hints(hint.__init__).values()))
+    return (is_mapping(hint) or is_list(hint)) and all(
+        sayable(arg) for arg in get_args(hint) if arg is not ...
+    )
 
 
-def _parts(hint: Any) -> list[Any]:
-    args = list(get_args(hint))
-    return args[:1] if get_origin(hint) is Annotated else [] if get_origin(hint) is Literal else args
+def _class(hint: Any) -> type:
+    """`list` of `list[str]`; `object` for what is no class."""
+    kind = get_origin(hint) or hint
+    return kind if isinstance(kind, type) else object
 
 
-def _is_sequence(kind: type) -> bool:
-    return kind.__module__ == "collections.abc" and kind.__name__ in ("Sequence", "Collection", "Iterable", "Set")
+def _choices(hint: Any) -> list[str]:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return [str(member.value) for member in hint]
+    if get_origin(hint) is Literal:
+        return list(map(str, get_args(hint)))
+    return choices(get_args(hint)[0]) if is_list(hint) and get_args(hint) else []
 
 
-def _is_enum(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, Enum)
+def _words(hint: Any) -> str:
+    if is_section(hint):
+        return "a section"
+    if is_list(hint):
+        return f"a list of {words(get_args(hint)[0])}" if _choices(hint) else "a list"
+    return WORDS.get(hint) or _either(list(map(repr, _choices(hint)))) or "of another type"
 
 
 def _either(names: list[str]) -> str:
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

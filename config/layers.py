@@ -124,7 +124,8 @@ def _preset(leaf: Leaf, known: Mapping[str, object]) -> str:
     name = str(leaf.value).replace("-", "_")
     if name not in known:
         raise ConfigurationError(
-            f"{leaf.where} is {shown(leaf.value)}; the presets are {', '.join(known)}", hint=suggestion(name, known)
+            f"{leaf.where} is {shown(leaf.value)}; the presets are {', '.join(known)}",
+            hint=suggestion(name, known),
         )
     return name
 

@@ -69,7 +69,11 @@ class Tree:
     def where(self) -> str:
         """The section and the files that fill it, or the variable that does."""
         first = next(self.leaves, None)
-        return first.where if first and self._sources == [first.origin] and first.origin.variables else self.section
+        return (
+            first.where
+            if first and self._sources == [first.origin] and first.origin.variables
+            else self.section
+        )
 
     @property
     def section(self) -> str:
@@ -101,7 +105,9 @@ def plant(value: object, path: Keys, origin: Origin) -> Node:
     for key, child in value.items():
         name = key.replace("-", "_") if path == ("stacks",) else key
         if name in children:
-            raise ConfigurationError(f"{dotted((*path, name))} is there twice in {origin.name}, with - and with _")
+            raise ConfigurationError(
+                f"{dotted((*path, name))} is there twice in {origin.name}, with - and with _"
+            )
         children[name] = plant(child, (*path, name), origin)
     return Tree(path, origin, children)
 

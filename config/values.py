@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -15,7 +15,7 @@ from ..core.errors import ConfigurationError
 from ..core.fields import shown
 from ..core.registry import nearest
 from . import hints
-from .tree import Leaf, Node, Tree, variable
+from .tree import Leaf, Node, Tree, dotted, variable
 
 T = TypeVar("T")
 
@@ -64,14 +64,15 @@ def read(node: Node, hint: Any) -> Any:
     Raises:
         ConfigurationError: It is of another type.
     """
-    made = [member for member in hints.members(hint) if _takes_section(member)]
+    members = [member for member in hints.members(hint) if member is not type(None)]
+    sections = [member for member in members if hints.is_section(member)]
     if isinstance(node, Leaf):
-        if made and len(made) == len([part for part in hints.members(hint) if part is not type(None)]):
-            raise _no_section(node)
+        if sections == members:
+            raise ConfigurationError(f"{node.where} must be a section, {_example(node)}")
         return _scalar(node, hint)
-    if not made:
+    if not sections:
         raise ConfigurationError(f"{node.where} is a section; it must be {hints.words(hint)}")
-    return _section(node, made[0])
+    return _section(node, sections[0])
 
 
 def suggestion(name: str, known: Iterable[str]) -> str | None:
@@ -87,3 +88,82 @@ def located(place: str) -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise ConfigurationError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+def _section(tree: Tree, hint: Any) -> Any:
+    if hint is Tree:
+        return tree
+    if not hints.is_mapping(hint):
+        return construct(hint, tree)
+    (_, inner) = get_args(hint) or (str, str)
+    return {name: read(node, inner) for name, node in tree.children.items()}
+
+
+def _scalar(leaf: Leaf, hint: Any) -> Any:
+    adapter = TypeAdapter(hints.plain(hint), config=_CONFIG)
+    try:
+        return _resolved(_typed(adapter, leaf), leaf)
+    except ValidationError as error:
+        raise _mistaken(leaf, hint, error) from None
+    except (TypeError, ValueError, RuntimeError):  # a TOML date; an empty path; an unknown home folder
+        raise _mistaken(leaf, hint) from None
+
+
+def _typed(adapter: TypeAdapter[Any], leaf: Leaf) -> Any:
+    """The text of a variable is read by the type, and as JSON where that fails. A file's value must be of the type.
+
+    TOML has the types of JSON, and pydantic's strict mode for JSON takes a path for text, but no number for it.
+    """
+    if not leaf.origin.variables:
+        return adapter.validate_json(json.dumps(leaf.value), strict=True)
+    try:
+        return adapter.validate_strings(leaf.value)
+    except ValidationError:
+        if not leaf.value.startswith("["):
+            raise
+        return adapter.validate_json(leaf.value, strict=True)
+
+
+def _resolved(value: Any, leaf: Leaf) -> Any:
+    """The value with absolute paths, also in a list."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(_resolved(item, leaf) for item in value)
+    if not isinstance(value, Path):
+        return value
+    if not leaf.value:
+        raise ValueError("an empty path")
+    return leaf.origin.base / value.expanduser()
+
+
+def _mistaken(leaf: Leaf, hint: Any, error: ValidationError | None = None) -> ConfigurationError:
+    wanted = hints.words(hint)
+    if leaf.origin.variables and wanted.startswith("a list"):
+        wanted += ", written as JSON"
+    first = error.errors(include_input=False, include_url=False)[0] if error else {}
+    if first.get("type") in _LIMITS:
+        wanted = str(first["msg"]).removeprefix("Input should be ")
+    if hints.is_secret(leaf.path[2:], hint):
+        return ConfigurationError(f"{leaf.where} must be {wanted}")
+    return ConfigurationError(
+        f"{leaf.where} is {shown(leaf.value)}; it must be {wanted}",
+        hint=_suggested(leaf.value, hints.choices(hint)),
+    )
+
+
+def _suggested(value: object, choices: list[str]) -> str | None:
+    """The nearest choice for the first value, or item of a list, that is none."""
+    items = value if isinstance(value, list) else [value]
+    wrong = [item for item in items if isinstance(item, str) and item not in choices]
+    return suggestion(wrong[0], choices) if wrong else None
+
+
+def _unknown(node: Node, keys: Mapping[str, hints.Key]) -> ConfigurationError:
+    if node.origin.variables and len(node.path) == 1:
+        return ConfigurationError(f"{node.where} is no setting", hint=nearest(variable(node.path), VARIABLES))
+    return ConfigurationError(f"{node.where} is no setting", hint=nearest(node.path[-1], keys))
+
+
+def _example(leaf: Leaf) -> str:
+    if leaf.origin.variables:
+        return f"set by variables such as {variable((*leaf.path, 'name'))}"
+    return f"[{dotted(leaf.path)}]"

@@ -76,6 +76,7 @@ MAX_INT = 2**53
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DEFAULTS: Mapping[FieldType, Column] = {FieldType.STRING: "", FieldType.FLOAT: 0.0}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 64
 _EXPECTED: Mapping[FieldType, str] = {
@@ -161,10 +162,8 @@ def from_column(type: FieldType, column: object) -> Value:
             return column
         case list() | tuple() if type is FieldType.STRINGS:
             return tuple(column)
-        case int() if type is FieldType.BOOL:
-            return bool(column)
-        case int() if type is FieldType.INT:
-            return column
+        case int() if type in (FieldType.BOOL, FieldType.INT):
+            return bool(column) if type is FieldType.BOOL else column
         case int() | float() if type is FieldType.FLOAT:
             return float(column)
         case int() if type is FieldType.DATETIME:
@@ -174,14 +173,9 @@ def from_column(type: FieldType, column: object) -> Value:
 
 def default_column(type: FieldType) -> Column:
     """What is written where nothing was given."""
-    match type:
-        case FieldType.STRING:
-            return ""
-        case FieldType.FLOAT:
-            return 0.0
-        case FieldType.STRINGS:
-            return []
-    return 0
+    if type is FieldType.STRINGS:
+        return []  # a new one for each row
+    return _DEFAULTS.get(type, 0)
 
 
 def row(schema: Schema, fields: Mapping[str, object]) -> dict[str, Column]:

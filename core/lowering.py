@@ -182,14 +182,11 @@ def negate(node: Node) -> Node:
 
 def leaves(node: Node) -> Iterator[Leaf]:
     """Every leaf, in the order of the filter."""
-    match node:
-        case And(nodes) | Or(nodes):
-            for inner in nodes:
-                yield from leaves(inner)
-        case Always() | Never():
-            return
-        case _:
-            yield node
+    if isinstance(node, And | Or):
+        for inner in node.nodes:
+            yield from leaves(inner)
+    elif not isinstance(node, Always | Never):
+        yield node
 
 
 def columns(node: Node) -> set[str]:
@@ -229,13 +226,11 @@ _FAR = 2**60
 
 
 def _join(kind: type[And | Or], nodes: Iterable[Node], *, unit: Node, zero: Node) -> Node:
-    flat: dict[Node, None] = {}  # a set in the order of the filter
-    for node in nodes:
-        flat.update(dict.fromkeys(node.nodes if isinstance(node, kind) else (node,)))
-    flat.pop(unit, None)
-    if zero in flat:
+    flat = (inner for node in nodes for inner in (node.nodes if isinstance(node, kind) else (node,)))
+    distinct = tuple(dict.fromkeys(node for node in flat if node != unit))
+    if zero in distinct:
         return zero
-    return kind(tuple(flat)) if len(flat) > 1 else next(iter(flat), unit)
+    return kind(distinct) if len(distinct) > 1 else next(iter(distinct), unit)
 
 
 def _leaf(leaf: filters.Condition, type: FieldType) -> Node:

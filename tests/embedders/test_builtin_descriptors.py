@@ -67,7 +67,7 @@ class TestWords:
     def test_a_hash_is_the_same_on_every_machine(self) -> None:
         vector = words.text_block("red flower")
         places = {place: round(value, 4) for place, value in enumerate(vector) if abs(value) > 0.3}
-        assert places == PLACES_OF_RED_FLOWER
+        assert places == {74: 0.4781, 104: 0.4781, 304: 0.4781, 362: -0.4781}
 
     def test_lone_surrogates_separate_words(self) -> None:
         assert words.text_block("red\ud800flower") == words.text_block("red flower")
@@ -128,9 +128,6 @@ class TestWords:
     @pytest.mark.parametrize(("one", "other"), [("bus", "bu"), ("sing", "s"), ("red", "r"), ("king", "k")])
     def test_short_words_keep_their_ends(self, one: str, other: str) -> None:
         assert stem(one) != other
-
-
-PLACES_OF_RED_FLOWER: dict[int, float] = {}
 
 
 class TestColourWords:
@@ -272,14 +269,14 @@ class TestPictures:
 class TestVectors:
     PICTURES = (None, picture_block([noise(1)]), picture_block([noise(1), noise(2)]), picture_block([plain(0, 0, 0)]))
 
-    @pytest.mark.parametrize(("picture", "text"), product(PICTURES, ["", "???", "red flower", CAPTION]))
+    @pytest.mark.parametrize(("picture", "text"), [*product(PICTURES, ["", "???", "red flower", CAPTION])])
     def test_a_record_is_768_float32_numbers_of_unit_norm(self, picture: Picture | None, text: str) -> None:
         vector = record_vector(picture, text)
         assert len(vector) == blocks.DIMENSIONS == 768
         assert norm(vector) == pytest.approx(1.0, abs=1e-6)
         assert array("f", vector).tolist() == vector
 
-    @pytest.mark.parametrize(("picture", "text"), product(PICTURES, [None, "red flower"]))
+    @pytest.mark.parametrize(("picture", "text"), [*product(PICTURES, [None, "red flower"])])
     def test_a_query_is_768_float32_numbers_of_unit_norm_without_slack(
         self, picture: Picture | None, text: str | None
     ) -> None:

@@ -18,8 +18,11 @@ from pathlib import Path
 from struct import Struct
 from typing import Any
 
-from ..core.errors import IntegrityError
-from ..core.locks import replacing
+from ...core.errors import IntegrityError
+from ...core.fields import Column, Schema, Value, from_column, to_column
+from ...core.locks import replacing
+from ...core.records import Channel, Record, Scope, Text
+from ...core.requests import Patch
 
 Entry = tuple[Mapping[str, Any], bytes]
 """A JSON object, and bytes that aren't worth writing as JSON."""
@@ -37,7 +40,7 @@ class Log:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._file: int | None = os.open(path, os.O_RDWR | os.O_APPEND)
 
     @classmethod
@@ -65,7 +68,7 @@ class Log:
             self._refuse_damage(data, at)
         if at < size:
             os.ftruncate(self._open, at)
-            _LOGGER.warning("%s: cut off %d bytes of a write that was never finished", self._path, size - at)
+            _LOGGER.warning("%s: cut off %d bytes of a write that was never finished", self.path, size - at)
 
     def append(self, entry: Entry) -> None:
         """Write one entry whole, or nothing of it; afterwards it survives the end of the process."""
@@ -99,9 +102,9 @@ class Log:
         while later >= 0:
             if _payload_at(data, later) is not None:
                 raise IntegrityError(
-                    f"the log {self._path} is damaged from byte {at} to {later}, with good entries after it",
+                    f"the log {self.path} is damaged from byte {at} to {later}, with good entries after it",
                     hint=f"put a backup in its place, or keep what is before the damage: "
-                    f"truncate -s {at} '{self._path}'",
+                    f"truncate -s {at} '{self.path}'",
                 )
             later = data.find(_MARK, later + 1)
 
@@ -130,7 +133,7 @@ def _unpacked(payload: bytes) -> Entry:
     return json.loads(line), blob
 
 
-def record_to_json(record: Record) -> dict[str, Any]:
+def record_to_json(record: Record, schema: Schema) -> dict[str, Any]:
     """Everything but the vector."""
     return {
         "id": record.id,
@@ -142,7 +145,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "channel": record.channel.value,
         "recipe": record.recipe,
         "text": record.text.to_json(),
-        "fields": _columns(record.fields),
+        "fields": _columns(record.fields, schema),
         "extra": dict(record.extra),
     }
 
@@ -158,10 +161,10 @@ def record_from_json(row: Mapping[str, Any], schema: Schema) -> Record:
     return Record(**{**row, **typed})
 
 
-def patch_to_json(patch: Patch) -> dict[str, Any]:
+def patch_to_json(patch: Patch, schema: Schema) -> dict[str, Any]:
     """Only what the patch changes."""
     parts = {
-        "fields": _columns(patch.fields) if patch.fields is not None else None,
+        "fields": _columns(patch.fields, schema) if patch.fields is not None else None,
         "extra": patch.extra,
         "text": patch.text.to_json() if patch.text is not None else None,
         "uri": patch.uri,
@@ -179,8 +182,8 @@ def patch_from_json(parts: Mapping[str, Any], schema: Schema) -> Patch:
     )
 
 
-def _columns(fields: Mapping[str, Any]) -> dict[str, Column]:
-    return {name: to_column(value) for name, value in fields.items()}
+def _columns(fields: Mapping[str, object], schema: Schema) -> dict[str, Column]:
+    return {name: to_column(schema[name], value) for name, value in fields.items()}
 
 
 def _values(columns: Mapping[str, object], schema: Schema) -> dict[str, Value]:

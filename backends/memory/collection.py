@@ -1,0 +1,167 @@
+"""Records and their vectors in memory: a dense matrix, exact scores, the order of hits."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...core.records import Record, Vector
+from ...core.requests import Group, Patch
+from ...core.space import CollectionMeta, Metric
+from .log import Entry, patch_from_json, record_from_json, record_to_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+_BLOCK = 4096  # rows taken in hand at once
+_FEW_DEAD = 1000  # a log with fewer dead rows isn't worth writing anew
+
+
+class Collection:
+    """Records and their vectors, row by row without a gap: the last row moves into the place of a deleted one."""
+
+    def __init__(self, meta: CollectionMeta) -> None:
+        self.meta = meta
+        self.metric = meta.spec.space.metric
+        self.records: list[Record] = []
+        self.rows: dict[str, int] = {}
+        self.written = 0  # rows that a log of all changes has
+        self._matrix: Vectors = np.empty((0, meta.spec.space.dimension), np.float32)
+
+    @property
+    def mostly_dead(self) -> bool:
+        """Whether more than half of a long log is of records that were replaced or deleted."""
+        return self.written > 2 * len(self.records) + _FEW_DEAD
+
+    @property
+    def vectors(self) -> Vectors:
+        """One row for each record."""
+        return self._matrix[: len(self.records)]
+
+    def stored_form(self, vectors: Sequence[Vector]) -> Vectors:
+        """The vectors as rows of the matrix; in double precision until they are at unit length."""
+        rows = np.array(vectors, np.float64)
+        if self.metric is Metric.COSINE:
+            rows /= np.abs(rows).max(axis=1, keepdims=True)  # else squares could overflow
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows.astype(np.float32)
+
+    def put(self, records: Sequence[Record], vectors: Vectors) -> None:
+        self._reserve(len(self.records) + len(records))
+        for record, vector in zip(records, vectors, strict=True):
+            row = self.rows.setdefault(record.id, len(self.records))
+            self.records[row : row + 1] = [lent(record)]
+            self._matrix[row] = vector
+        self.written += len(records)
+
+    def change(self, ids: Sequence[str], patch: Patch) -> None:
+        given = {part.name: getattr(patch, part.name) for part in fields(patch)}
+        given = {name: value for name, value in given.items() if value is not None}
+        for row in (self.rows[id] for id in ids):
+            self.records[row] = lent(replace(self.records[row], **given))
+        self.written += len(ids)
+
+    def remove(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            row, last = self.rows.pop(id), self.records.pop()
+            if last.id != id:
+                self._matrix[row] = self._matrix[len(self.records)]
+                self.records[row] = last
+                self.rows[last.id] = row
+        self.written += len(ids)
+
+    def scores(self, query: Vectors) -> NDArray[np.floating[Any]]:
+        """The likeness of every row, at float32's precision; equal vectors have equal scores."""
+        if self.metric is Metric.COSINE:  # einsum, since a BLAS sums a row's products as its place demands
+            return np.clip(np.einsum("ij,j->i", self.vectors, query), -1, 1)
+        wide = query.astype(np.float64)
+        blocks = (self.vectors[at : at + _BLOCK] for at in range(0, len(self.records), _BLOCK))
+        if self.metric is Metric.IP:
+            parts = [np.einsum("ij,j->i", block.astype(np.float64), wide) for block in blocks]
+        else:
+            parts = [-np.linalg.norm(block - wide, axis=1) for block in blocks]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def entries(self) -> Iterator[Entry]:
+        """The shortest log that makes this collection."""
+        yield {"meta": self.meta.to_json()}, b""
+        for at in range(0, len(self.records), _BLOCK):
+            records = self.records[at : at + _BLOCK]
+            yield self.upserting(records), self.vectors[at : at + _BLOCK].tobytes()
+
+    def upserting(self, records: Sequence[Record]) -> dict[str, Any]:
+        """The head of the log's entry that writes them."""
+        return {"upsert": [record_to_json(record, self.meta.spec.fields) for record in records]}
+
+    def replay(self, head: Mapping[str, Any], blob: bytes) -> None:
+        """Do again what an entry of the log tells."""
+        schema = self.meta.spec.fields
+        match head:
+            case {"meta": meta}:
+                self.meta = CollectionMeta.from_json(meta)
+            case {"upsert": rows}:
+                vectors = np.frombuffer(blob, np.float32).reshape(len(rows), self._matrix.shape[1])
+                self.put([record_from_json(row, schema) for row in rows], vectors)
+            case {"update": ids, "to": patch}:
+                self.change(ids, patch_from_json(patch, schema))
+            case {"delete": ids}:
+                self.remove(ids)
+
+    def _reserve(self, rows: int) -> None:
+        """Room for so many rows; it doubles, so that growing costs little a row."""
+        if rows > len(self._matrix):
+            grown = np.empty((max(rows, 2 * len(self._matrix)), self._matrix.shape[1]), np.float32)
+            grown[: len(self.records)] = self.vectors
+            self._matrix = grown
+
+
+def best_first(scores: NDArray[np.floating[Any]], records: Sequence[Record], first: int) -> Iterator[int]:
+    """Rows by score, the best first, equal ones by id; sorted piece by piece, as few are asked for."""
+    ceiling, size = np.inf, first
+    while len(scores) and ceiling > -np.inf:
+        floor = np.partition(scores, -size)[-size] if size < len(scores) else -np.inf
+        rows = np.flatnonzero((scores >= floor) & (scores < ceiling)).tolist()
+        yield from sorted(rows, key=lambda row: (-scores[row], records[row].id))
+        ceiling, size = floor, size * 4
+
+
+def page(
+    found: Iterator[tuple[Record, float]], limit: int, group: Group | None
+) -> Iterator[tuple[Record, float]]:
+    """The first of them; grouped, the best `size` of each of the first `limit` videos."""
+    if group is None:
+        yield from islice(found, limit)
+        return
+    taken: dict[str, int] = {}
+    for record, score in found:
+        count = taken.get(record.video_id, 0)
+        if count < group.size and (count or len(taken) < limit):
+            taken[record.video_id] = count + 1
+            yield record, score
+            if sum(taken.values()) == limit * group.size:
+                return
+
+
+def values(record: Record) -> dict[str, object]:
+    """What a filter sees of a record."""
+    return {
+        **record.fields,
+        "video_id": record.video_id,
+        "scope": record.scope.value,
+        "start": record.start,
+        "end": record.end,
+        "uri": record.uri,
+        "channel": record.channel.value,
+    }
+
+
+def lent(record: Record) -> Record:
+    """A copy without a vector, which shares nothing that can be changed."""
+    return replace(record, content=None, fields=dict(record.fields), extra=copy.deepcopy(dict(record.extra)))

@@ -1,0 +1,53 @@
+"""A stack made of its settings: only here is an adapter, and with it its SDK, imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from ..core import registry
+from ..core.stack import Stack
+from .layers import ROLES
+from .settings import Settings, StackSettings
+from .tree import Tree
+from .values import keywords, located
+
+
+def build_stack(settings: Settings, name: str | None = None) -> Stack:
+    """Make the adapters of a stack, which are not open yet; of the default stack when none is named.
+
+    Raises:
+        ConfigurationError: There is no such stack, a kind is unknown, its package isn't installed, or a key is wrong.
+    """
+    chosen = settings.stack(name)
+    makers = {role: _maker(chosen, role) for role in ROLES}
+    with ExitStack() as made:
+        adapters = {role: made.enter_context(make()) if make else None for role, make in makers.items()}
+        made.pop_all()
+    return Stack(
+        name=chosen.name,
+        state=chosen.state,
+        collection=chosen.collection,
+        fields=chosen.fields,
+        recipe=chosen.recipe,
+        workers=settings.ingest.workers,
+        **adapters,
+    )
+
+
+def _maker(stack: StackSettings, role: str) -> Callable[[], Any] | None:
+    """The call that makes an adapter, its arguments checked; None where the stack has none of the role."""
+    section, kind = getattr(stack, role), stack.kind(role)
+    if kind is None:
+        return None
+    with located(section.children["kind"].where):
+        make = registry.load(role, kind)
+    keys = {name: node for name, node in section.children.items() if name != "kind"}
+    arguments = keywords(make, Tree(section.path, section.origin, keys))
+
+    def call() -> Any:
+        with located(section.section):
+            return make(**arguments)
+
+    return call

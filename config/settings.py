@@ -1,0 +1,203 @@
+"""The settings of polyreel, checked: `load` reads every source and names the place of every mistake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, InstanceOf
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ..core.errors import ConfigurationError, InvalidQueryError
+from ..core.fields import FieldType, check_schema
+from ..core.recipe import Recipe
+from .layers import ROLES, find, merged
+from .tree import Leaf, Node, Tree, dotted
+from .values import construct, keywords, read, suggestion
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The section `[ingest]`.
+
+    Args:
+        workers: Videos taken in at once.
+    """
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """A section `[stacks.<name>]` over its preset. Adapters are imported, and their keys checked, when it is built.
+
+    Args:
+        name: The section's name.
+        collection: The collection's name.
+        state: The folder of the journal and caches.
+        store: Its kind, and the keys of that kind.
+        objects: The same for the object store.
+        embedder: The same; None where the store vectorizes.
+        fields: Declared fields.
+        recipe: How videos are cut and sampled.
+        preset: The stack that this one starts from.
+    """
+
+    name: str
+    collection: str
+    state: Path
+    store: Tree
+    objects: Tree
+    embedder: Tree | None = None
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
+    recipe: Recipe = Recipe()
+    preset: str | None = None
+
+    def kind(self, role: str) -> str | None:
+        """The kind of `store`, `embedder` or `objects`; None where there is no such section."""
+        section = getattr(self, role)
+        return str(read(section.children["kind"], str)) if section is not None else None
+
+
+class Settings(BaseSettings):
+    """The checked settings. Made by `load`."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    where: Path | None
+    """The configuration file that was read; None where there is none."""
+    default_stack: str
+    """The stack to use when none is named."""
+    ingest: InstanceOf[Ingest]
+    stacks: Mapping[str, InstanceOf[StackSettings]] = Field(repr=False, exclude=True)
+
+    @property
+    def stack_names(self) -> tuple[str, ...]:
+        """Every stack by name, presets included."""
+        return tuple(sorted(self.stacks))
+
+    def stack(self, name: str | None = None) -> StackSettings:
+        """The settings of a stack; of the default one when none is named. Hyphens are read as underscores.
+
+        Raises:
+            ConfigurationError: There is no such stack.
+        """
+        wanted = self.default_stack if name is None else name.replace("-", "_")
+        if wanted not in self.stacks:
+            raise _no_stack(f"there is no stack {name!r}", wanted, self.stacks)
+        return self.stacks[wanted]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """One source, which reads all layers.
+
+        pydantic-settings merges from the top, where it can't be seen that an adapter of another kind replaces the
+        section below; and its own sources don't remember where a value was written.
+        """
+        assert isinstance(init_settings, InitSettingsSource)
+        return (_Source(settings_cls, **init_settings.init_kwargs),)
+
+
+def load(config: Path | None = None, *, stack: str | None = None) -> Settings:
+    """Read and check the configuration.
+
+    Args:
+        config: The configuration file; else POLYREEL_CONFIG names it, else it is `polyreel.toml` in the working
+            directory, if there is one.
+        stack: The default stack, before what the file or POLYREEL_STACK says.
+
+    Raises:
+        ConfigurationError: A file can't be read, or a section, key, value or variable is wrong.
+    """
+    return Settings(config=config, stack=stack)  # type: ignore[call-arg]  # for the source, which makes the fields
+
+
+class _Source(PydanticBaseSettingsSource):
+    """The layers of `config.layers`, merged and checked."""
+
+    def __init__(
+        self, settings: type[BaseSettings], config: Path | None = None, stack: str | None = None
+    ) -> None:
+        super().__init__(settings)
+        self._file = config
+        self._stack = stack
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Never asked: all fields are made together."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        place = find(self._file)
+        tree = merged(place)
+        top = keywords(_top, tree)
+        stacks = {name: _stack(name, node, top["stacks"]) for name, node in top["stacks"].children.items()}
+        default = _default(tree.children["stack"], self._stack, stacks)
+        return {"where": place.file, "default_stack": default, "ingest": top["ingest"], "stacks": stacks}
+
+
+def _top(*, stack: str, ingest: Ingest, stacks: Tree) -> None:
+    """The keys of the file itself."""
+
+
+def _default(leaf: Node, given: str | None, stacks: Mapping[str, object]) -> str:
+    name = (read(leaf, str) if given is None else given).replace("-", "_")
+    if name not in stacks:
+        what = f"there is no stack {given!r}"
+        raise _no_stack(
+            what if given is not None else f"{leaf.where} is {name!r}: there is no such stack", name, stacks
+        )
+    return str(name)
+
+
+def _no_stack(what: str, name: str, known: Iterable[str]) -> ConfigurationError:
+    return ConfigurationError(f"{what} among {', '.join(sorted(known))}", hint=suggestion(name, known))
+
+
+def _stack(name: str, node: Node, stacks: Tree) -> StackSettings:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{node.where}: a stack's name has a-z, 0-9 and _ only, and begins with a letter"
+        )
+    tree = read(node, Tree)
+    for role in ROLES[::2]:
+        if role not in tree.children:
+            others = [other for other in stacks.children if other != name]
+            hint = (
+                suggestion(name, others)
+                or f'add [{dotted(tree.path)}.{role}], or start from a stack that ships: preset = "local"'
+            )
+            raise ConfigurationError(f"{tree.section} has no section {role!r}", hint=hint)
+    made = construct(StackSettings, tree, name=name)
+    _check_adapters(made)
+    _check_fields(tree.children.get("fields"))
+    return made
+
+
+def _check_adapters(made: StackSettings) -> None:
+    for role in ROLES:
+        section = getattr(made, role)
+        if section is not None and "kind" not in section.children:
+            raise ConfigurationError(f"{section.section} lacks the key 'kind'")
+        made.kind(role)
+
+
+def _check_fields(section: Node | None) -> None:
+    for leaf in section.leaves if section else ():
+        assert isinstance(leaf, Leaf)
+        try:
+            check_schema({leaf.path[-1]: leaf.value})
+        except InvalidQueryError as error:
+            raise ConfigurationError(f"{leaf.where}: {error.message}", hint=error.hint) from error
