@@ -1,11 +1,11 @@
 """One query API for video search, on any stack.
 
-    import polyreel
+import polyreel
 
-    with polyreel.open() as vs:
-        vs.ingest("holiday/")
-        for hit in vs.search("red flower"):
-            print(hit.score, hit.uri, hit.start, hit.end)
+with polyreel.open() as vs:
+    vs.ingest("holiday/")
+    for hit in vs.search("red flower"):
+        print(hit.score, hit.uri, hit.start, hit.end)
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@ from pathlib import Path
 from .core.search import VideoSearch
 
 
-def open(stack: str | None = None, config: str | Path | None = None) -> VideoSearch:  # noqa: A001  # reads as polyreel.open
+def open(stack: str | None = None, config: str | Path | None = None) -> VideoSearch:  # reads as polyreel.open
     """Open a stack by its name.
 
     Args:
         stack: A section of the configuration or a preset; the configured default when left out.
-        config: The configuration file; `POLYREEL_CONFIG`, or `polyreel.toml` in the working directory, when left out.
+        config: The configuration file; `POLYREEL_CONFIG`, or `polyreel.toml` in the working directory, when
+            left out.
 
     Raises:
         ConfigurationError: The configuration is wrong, or a package is missing.

@@ -1,7 +1,8 @@
 """Measures the builtin embedder on real clips: `python -m polyreel.bench.builtin_quality VIDEOS_FOLDER`.
 
-The folder holds videos and a `manifest.json` with captions in English and Chinese, tags and scene groups. Every task
-is scored by brute force: was the right video first, and by what margin in cosine over the best wrong one.
+The folder holds videos and a `manifest.json` with captions in English and Chinese, tags and scene groups.
+Every task is scored by brute force: was the right video first, and by what margin in cosine over the best
+wrong one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import av
 import av.error
 import numpy as np
 from numpy.typing import NDArray
-
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
 from polyreel.embedders.builtin.picture import FrameDescription, describe_frame, pool
 
@@ -28,14 +28,24 @@ SIZE = 160
 QUERY_SIZE = 400
 WINDOWS = (2.5, 3.0, 4.0, 5.0, 6.0)
 MIXTURES: dict[str, Callable[[int], bool]] = {
-    "no text": lambda number: False,
+    "no text": lambda _: False,
     "half with text": lambda number: number % 2 == 0,
-    "all with text": lambda number: True,
+    "all with text": lambda _: True,
 }
 SAME_SCENE = {"truncated_flower.mp4": "flower_bloom.webm"}
 """Files whose content is that of another: either is a right answer, except where a row says "own file"."""
 
-COLOUR_QUERIES = ("red flower", "红色", "green", "绿色", "black and white film", "黑白", "dark", "bright", "blue")
+COLOUR_QUERIES = (
+    "red flower",
+    "红色",
+    "green",
+    "绿色",
+    "black and white film",
+    "黑白",
+    "dark",
+    "bright",
+    "blue",
+)
 
 Sees = Callable[["Video"], list[Picture]]
 
@@ -102,7 +112,9 @@ class Store:
             np.maximum.at(scores, self._owners, self._vectors @ np.array(query))
         return scores
 
-    def margin(self, query: Sequence[float] | None, right: Iterable[int], ignored: Iterable[int] = ()) -> float:
+    def margin(
+        self, query: Sequence[float] | None, right: Iterable[int], ignored: Iterable[int] = ()
+    ) -> float:
         """By how much the best right video beats the best wrong one; negative where it doesn't."""
         scores, right = self.scores(query), set(right)
         wrong = set(range(len(self.videos))) - right - set(ignored)
@@ -172,14 +184,14 @@ def _every(seconds: float) -> Iterator[float]:
 
 def _at(path: Path, wanted: Iterator[float], size: int) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Take the first frame at or after each wanted time."""
-    target = next(wanted)
+    target: float | None = next(wanted)
     for time, frame in _decoded(path):
-        if time < target - 1e-6:
-            continue
-        yield time, _scaled(frame, size)
+        if target is None:
+            return
+        if time >= target - 1e-6:
+            yield time, _scaled(frame, size)
         while target is not None and target - 1e-6 <= time:
-            if (target := next(wanted, None)) is None:
-                return
+            target = next(wanted, None)
 
 
 def _decoded(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
@@ -227,7 +239,7 @@ def report(videos: Sequence[Video]) -> Iterator[str]:
     yield from (_line(f"text: {name}", text_to_video(store, ask)) for name, ask in TEXTS.items())
     for name, has_text in MIXTURES.items():
         store = Store(videos, _clips(5.0), has_text)
-        yield from (_ranking(f"{text} ({name})", store.scores(query_vector(None, text)), store) for text in COLOUR_QUERIES)
+        yield from (_ranking(f"{text} ({name})", store, text) for text in COLOUR_QUERIES)
 
 
 def _pictures(form: str, store: Store) -> Iterator[str]:
@@ -246,7 +258,8 @@ def _line(task: str, margins: Iterable[float]) -> str:
     return f"{task:56} {hits:3}/{len(found):<3}  min {min(found):+.3f}  median {median(found):+.3f}"
 
 
-def _ranking(task: str, scores: NDArray[np.float64], store: Store) -> str:
+def _ranking(task: str, store: Store, text: str) -> str:
+    scores = store.scores(query_vector(None, text))
     best = [f"{store.videos[number].name} {scores[number]:.3f}" for number in np.argsort(-scores)[:3]]
     return f"colour: {task:36} {', '.join(best)}"
 

@@ -38,7 +38,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    videos: Annotated[Path | None, typer.Argument(help="A folder of videos; sample clips if left out.")] = None,
+    videos: Annotated[
+        Path | None, typer.Argument(help="A folder of videos; sample clips if left out.")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps what it makes.")] = Path("demo"),
 ) -> None:
     """Take videos in and search them by words, by a picture and by a video.
@@ -85,7 +87,13 @@ def _searches(search: VideoSearch, folder: Path) -> None:
     words = _words(known)
     _show(search, f'the words "{words}"', search.search(words, limit=3), folder, "text")
     frame = search.search(image=queries / "frame.jpg", limit=3)
-    _show(search, f"the picture {queries / 'frame.jpg'} ({middle:.1f} s into {longest.title})", frame, folder, "image")
+    _show(
+        search,
+        f"the picture {queries / 'frame.jpg'} ({middle:.1f} s into {longest.title})",
+        frame,
+        folder,
+        "image",
+    )
     start = search.search(video=queries / "start.mp4", group_by="video", limit=3)
     _show(search, f"the video {queries / 'start.mp4'} (the start of {longest.title})", start, folder, "video")
 

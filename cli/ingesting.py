@@ -46,7 +46,9 @@ def ingest(
 
     described = _described(fields) if fields else None
     with opening.open(stack, config) as search, _progress(quiet=as_json) as listener:
-        report = search.ingest(*paths, described=described, workers=workers, dry_run=dry_run, listener=listener)
+        report = search.ingest(
+            *paths, described=described, workers=workers, dry_run=dry_run, listener=listener
+        )
     if as_json:
         output.document(report.to_json())
     else:
@@ -56,7 +58,9 @@ def ingest(
 
 
 def delete(
-    video_ids: Annotated[list[str], typer.Argument(metavar="VIDEO_ID...", help="As `polyreel videos` prints them.")],
+    video_ids: Annotated[
+        list[str], typer.Argument(metavar="VIDEO_ID...", help="As `polyreel videos` prints them.")
+    ],
     stack: options.Stack = None,
     config: options.Config = None,
     as_json: options.Json = False,
@@ -91,7 +95,9 @@ def _described(path: Path) -> dict[str, dict[str, object]]:
     described = read_json_object(path)
     for name, value in described.items():
         if not isinstance(value, dict):
-            raise InvalidQueryError(f"{path}: {name!r} must be an object of titles, tags, captions and fields")
+            raise InvalidQueryError(
+                f"{path}: {name!r} must be an object of titles, tags, captions and fields"
+            )
     return described  # type: ignore[return-value]  # just checked
 
 
@@ -102,9 +108,22 @@ def _progress(*, quiet: bool) -> Iterator[Listener]:
         yield trouble if quiet else _line
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("ingest", total=None)
 

@@ -64,7 +64,8 @@ def stacks(config: options.Config = None, as_json: options.Json = False) -> None
         return
     columns = ("name", "store", "embedder", "objects")
     cells = [
-        [*(str(row[column] or "-") for column in columns), "default" if row["default"] else ""] for row in rows
+        [*(str(row[column] or "-") for column in columns), "default" if row["default"] else ""]
+        for row in rows
     ]
     output.table((*columns, ""), cells)
 
@@ -102,7 +103,9 @@ def doctor(stack: options.Stack = None, config: options.Config = None, as_json: 
     if as_json:
         output.document({"checks": [{"what": what, "ok": ok, "found": found} for what, ok, found in checks]})
     else:
-        output.table(("", "what", "found"), [("ok" if ok else "FAILS", what, found) for what, ok, found in checks])
+        output.table(
+            ("", "what", "found"), [("ok" if ok else "FAILS", what, found) for what, ok, found in checks]
+        )
     if not all(ok for _, ok, _ in checks):
         raise typer.Exit(1)
 

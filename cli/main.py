@@ -1,9 +1,12 @@
-"""The command line: `polyreel COMMAND`. Exit codes: 0 all well, 1 some or all of the work failed, 2 wrong usage."""
+"""The command line: `polyreel COMMAND`.
+
+Exit codes: 0 all well, 1 some or all of the work failed, 2 wrong usage or configuration.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -15,7 +18,7 @@ from .output import message
 class _Commands(TyperGroup):
     """Prints an error of ours as one line; a traceback only with `--debug`."""
 
-    def invoke(self, ctx):  # type: ignore[no-untyped-def]  # typer types its context differently from version to version
+    def invoke(self, ctx: Any) -> Any:  # typer types its context differently from version to version
         """Run a command and turn what it raises into a line and an exit code."""
         from ..core.errors import PolyreelError
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-Stack = Annotated[str | None, typer.Option("--stack", "-s", help="The stack's name; the configured default if left out.")]
+Stack = Annotated[
+    str | None, typer.Option("--stack", "-s", help="The stack's name; the configured default if left out.")
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="The configuration file; POLYREEL_CONFIG or ./polyreel.toml if left out."),
@@ -16,5 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Limit = Annotated[int, typer.Option("--limit", "-n", help="How many hits.")]
 Where = Annotated[
     str | None,
-    typer.Option("--where", help="A condition as JSON, such as '{\"field\": \"year\", \"op\": \">=\", \"value\": 2020}'."),
+    typer.Option(
+        "--where", help='A condition as JSON, such as \'{"field": "year", "op": ">=", "value": 2020}\'.'
+    ),
 ]

@@ -83,6 +83,6 @@ def about(hit: Hit) -> str:
 
 def _printable(text: str) -> str:
     """Without characters that would steer the terminal, and encodable on any."""
-    shown = "".join(each if each.isprintable() or each in "\t" else "�" for each in text)
+    shown = "".join(each if each.isprintable() or each == "\t" else "�" for each in text)
     encoding = sys.stdout.encoding or "utf-8"
     return shown.encode(encoding, "replace").decode(encoding)

@@ -28,14 +28,22 @@ def register(app: typer.Typer) -> None:
 
 def search(
     text: Annotated[str | None, typer.Argument(help="What to look for, in words.")] = None,
-    image: Annotated[list[str] | None, typer.Option(help="A picture like the moment; may be given again.")] = None,
-    video: Annotated[list[str] | None, typer.Option(help="A video like the moment; may be given again.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(help="A picture like the moment; may be given again.")
+    ] = None,
+    video: Annotated[
+        list[str] | None, typer.Option(help="A video like the moment; may be given again.")
+    ] = None,
     without: Annotated[str | None, typer.Option(help="Words for what it should not be like.")] = None,
     where: options.Where = None,
     scope: Scope = "clip",
     within: Annotated[str | None, typer.Option(metavar="VIDEO_ID", help="Only in this video.")] = None,
-    group_by: Annotated[str | None, typer.Option("--group-by", help="video: the best hit of each video.")] = None,
-    min_score: Annotated[float | None, typer.Option("--min-score", help="Only hits of at least this score.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option("--group-by", help="video: the best hit of each video.")
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="Only hits of at least this score.")
+    ] = None,
     limit: options.Limit = 10,
     save_to: SaveTo = None,
     explain: Explain = False,

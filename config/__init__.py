@@ -1,4 +1,4 @@
-"""Configuration: settings, presets and the building of stacks. Nothing heavy is imported before it is used."""
+"""Configuration: settings, presets and the building of stacks. Each is imported when it is used."""
 
 from __future__ import annotations
 

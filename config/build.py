@@ -18,12 +18,14 @@ def build_stack(settings: Settings, name: str | None = None) -> Stack:
     """Make the adapters of a stack, which are not open yet; of the default stack when none is named.
 
     Raises:
-        ConfigurationError: There is no such stack, a kind is unknown, its package isn't installed, or a key is wrong.
+        ConfigurationError: There is no such stack or kind, a package isn't installed, or a key is wrong.
     """
     chosen = settings.stack(name)
     makers = {role: _maker(chosen, role) for role in ROLES}
     with ExitStack() as made:
-        adapters = {role: made.enter_context(make()) if make else None for role, make in makers.items()}
+        adapters: dict[str, Any] = {
+            role: made.enter_context(make()) if make else None for role, make in makers.items()
+        }
         made.pop_all()
     return Stack(
         name=chosen.name,

@@ -50,8 +50,8 @@ class Key:
 def keys_of(make: Callable[..., object]) -> dict[str, Key]:
     """The keys that fill the keyword parameters of a class or function.
 
-    A constructor that takes `**others` hands them to its base, whose parameters are keys as well. A parameter with a
-    default and a type that no configuration can say is no key.
+    A constructor that takes `**others` hands them to its base, whose parameters are keys as well. A parameter
+    with a default and a type that no configuration can say is no key.
 
     Raises:
         ConfigurationError: A type can't be looked up.
@@ -60,7 +60,7 @@ def keys_of(make: Callable[..., object]) -> dict[str, Key]:
     for function in _constructors(make):
         parameters, hints = inspect.signature(function).parameters.values(), _hints(function)
         for one in parameters:
-            key = Key(hints.get(one.name, str), required=one.default is one.empty)
+            key = Key(hints.get(one.name, Any), required=one.default is one.empty)
             if _by_keyword(one) and one.name != "self" and (key.required or sayable(key.hint)):
                 found.setdefault(one.name, key)
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
@@ -117,7 +117,7 @@ def plain(hint: Any) -> Any:
         return reduce(or_, map(plain, args))
     if get_origin(hint) is Annotated:
         return Annotated[(plain(args[0]), *args[1:])]
-    return get_origin(hint)[tuple(map(plain, args))]  # type: ignore[index]
+    return get_origin(hint)[tuple(map(plain, args))]
 
 
 def choices(hint: Any) -> list[str]:
@@ -134,9 +134,8 @@ def words(hint: Any) -> str:
 def _constructors(make: Callable[..., object]) -> list[Callable[..., object]]:
     if not isinstance(make, type):
         return [make]
-    return [
-        vars(base)["__init__"] for base in make.__mro__ if "__init__" in vars(base) and base is not object
-    ]
+    bases = [base for base in make.__mro__ if "__init__" in vars(base) and base is not object]
+    return [vars(base)["__init__"] for base in bases]
 
 
 def _by_keyword(one: inspect.Parameter) -> bool:
@@ -157,10 +156,11 @@ def _sayable(hint: Any) -> bool:
     if hint in WORDS or hint is Tree or _choices(hint):
         return True
     if is_dataclass(hint):
-        return all(map(sayable, _hints(hint.__init__).values()))
-    return (is_mapping(hint) or is_list(hint)) and all(
-        sayable(arg) for arg in get_args(hint) if arg is not ...
-    )
+        return all(
+            sayable(key) for function in _constructors(_class(hint)) for key in _hints(function).values()
+        )
+    inner = [arg for arg in get_args(hint) if arg is not ...]
+    return (is_mapping(hint) or is_list(hint)) and all(map(sayable, inner))
 
 
 def _class(hint: Any) -> type:

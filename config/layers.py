@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from ..core.errors import ConfigurationError
 from ..core.fields import shown
 from .shipped import presets
-from .tree import NESTED, PREFIX, Keys, Leaf, Origin, Tree, plant, variable
+from .tree import NESTED, PREFIX, Keys, Leaf, Node, Origin, Tree, plant, variable
 from .values import suggestion
 
 CONFIG = f"{PREFIX}CONFIG"
@@ -23,8 +22,6 @@ FILE = "polyreel.toml"
 ROLES = ("store", "embedder", "objects")
 DEFAULTS = {"collection": "videos", "state": ".polyreel/state"}
 """Keys of a stack that neither it nor its preset sets."""
-
-_POSITION = re.compile(r"(.*) \(at (.*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +45,13 @@ class Place:
 
 
 def find(config: Path | None) -> Place:
-    """The file named by the argument, else by POLYREEL_CONFIG, else `polyreel.toml` in the working directory."""
+    """The file that the argument names, or POLYREEL_CONFIG, or `polyreel.toml` in the working directory."""
     if config is not None:
         return _named(str(config), "the configuration file")
     if name := os.environ.get(CONFIG):
-        return _named(name, f"{CONFIG} in the environment names")
+        return _named(name, f"{CONFIG} in the environment: the configuration file")
     default = Path.cwd() / FILE
-    return Place(default if default.exists() else None)
+    return Place(default if default.exists() or default.is_symlink() else None)
 
 
 def merged(place: Place) -> Tree:
@@ -67,7 +64,7 @@ def merged(place: Place) -> Tree:
 
 
 def overlay(below: Tree, above: Tree) -> Tree:
-    """Both trees in one; the upper one's values win, and an adapter of another kind replaces the whole section."""
+    """Both trees in one: the upper one's values win, and an adapter of another kind replaces the section."""
     children = dict(below.children)
     for key, node in above.children.items():
         under = children.get(key)
@@ -82,7 +79,7 @@ def _switches(below: Tree, above: Tree) -> bool:
     return adapter and isinstance(old, Leaf) and isinstance(new, Leaf) and old.value != new.value
 
 
-# -- what ships -------------------------------------------------------------------------------------------------
+# -- what ships ----------------------------------------------------------------------------------------------
 
 
 def _shipped(layers: list[Tree], base: Path) -> Tree:
@@ -98,8 +95,8 @@ def _shipped(layers: list[Tree], base: Path) -> Tree:
         for name, preset in chosen.items()
     }
     origin = Origin("the defaults", base, shipped=True)
-    top = {"stack": Leaf(("stack",), origin, "local"), "ingest": Tree(("ingest",), origin)}
-    return Tree((), origin, {**top, "stacks": Tree(("stacks",), origin, stacks)})
+    top: dict[str, Node] = {"stack": Leaf(("stack",), origin, "local"), "ingest": Tree(("ingest",), origin)}
+    return Tree((), origin, top | {"stacks": Tree(("stacks",), origin, stacks)})
 
 
 def _chosen(layers: list[Tree], known: Mapping[str, object]) -> dict[str, str]:
@@ -130,14 +127,14 @@ def _preset(leaf: Leaf, known: Mapping[str, object]) -> str:
     return name
 
 
-# -- the file ---------------------------------------------------------------------------------------------------
+# -- the file ------------------------------------------------------------------------------------------------
 
 
 def _named(name: str, by: str) -> Place:
     try:
         return Place(Path(name).expanduser().absolute(), name, by)
     except RuntimeError as error:
-        raise ConfigurationError(f"{by} {name}, whose home folder is unknown") from error
+        raise ConfigurationError(f"{by} {name} can't be read: its home folder is unknown") from error
 
 
 def _file(place: Place) -> Iterator[Tree]:
@@ -157,11 +154,12 @@ def _toml(file: Path, place: Place) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{named} can't be read: it is not UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
-        what, position = (_POSITION.fullmatch(str(error)) or [None, str(error), "an unknown place"])[1:3]
-        raise ConfigurationError(f"{place.name} is no TOML at {position}: {what}") from None
+        # tomllib says "Invalid value (at line 3, column 8)".
+        what, _, position = str(error).removesuffix(")").partition(" (at ")
+        raise ConfigurationError(f"{place.name} is no TOML at {position}: {what}") from error
 
 
-# -- variables --------------------------------------------------------------------------------------------------
+# -- variables -----------------------------------------------------------------------------------------------
 
 
 def _environment() -> Tree:
@@ -209,7 +207,6 @@ def _put(nested: dict[str, Any], path: Keys, value: str, origin: Origin) -> None
     for depth, key in enumerate(path[:-1], 1):
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise ConfigurationError(
-                f"{variable(path[:depth])} in {origin.name} is a section; set its keys, such as {variable(path)}"
-            )
+            name = variable(path[:depth])
+            raise ConfigurationError(f"{name} in {origin.name} must be a section, set by {name}{NESTED}…")
     table[path[-1]] = value

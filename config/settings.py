@@ -16,7 +16,7 @@ from ..core.errors import ConfigurationError, InvalidQueryError
 from ..core.fields import FieldType, check_schema
 from ..core.recipe import Recipe
 from .layers import ROLES, find, merged
-from .tree import Leaf, Node, Tree, dotted
+from .tree import Leaf, Node, Tree
 from .values import construct, keywords, read, suggestion
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -35,7 +35,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """A section `[stacks.<name>]` over its preset. Adapters are imported, and their keys checked, when it is built.
+    """A section `[stacks.<name>]` over its preset. The adapters' own keys are checked when it is built.
 
     Args:
         name: The section's name.
@@ -56,7 +56,7 @@ class StackSettings:
     objects: Tree
     embedder: Tree | None = None
     fields: Mapping[str, FieldType] = field(default_factory=dict)
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     preset: str | None = None
 
     def kind(self, role: str) -> str | None:
@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     default_stack: str
     """The stack to use when none is named."""
     ingest: InstanceOf[Ingest]
+    """How videos are taken in."""
     stacks: Mapping[str, InstanceOf[StackSettings]] = Field(repr=False, exclude=True)
+    """The settings of every stack by name; kept out of `repr` and dumps, since they may hold secrets."""
 
     @property
     def stack_names(self) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
         """
         wanted = self.default_stack if name is None else name.replace("-", "_")
         if wanted not in self.stacks:
-            raise _no_stack(f"there is no stack {name!r}", wanted, self.stacks)
+            raise _no_stack(wanted, self.stacks)
         return self.stacks[wanted]
 
     @classmethod
@@ -98,14 +100,14 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """One source, which reads all layers.
 
-        pydantic-settings merges from the top, where it can't be seen that an adapter of another kind replaces the
-        section below; and its own sources don't remember where a value was written.
+        pydantic-settings merges from the top, where it can't be seen that an adapter of another kind replaces
+        the section below; and its own sources don't remember where a value was written.
         """
         assert isinstance(init_settings, InitSettingsSource)
         return (_Source(settings_cls, **init_settings.init_kwargs),)
@@ -115,22 +117,20 @@ def load(config: Path | None = None, *, stack: str | None = None) -> Settings:
     """Read and check the configuration.
 
     Args:
-        config: The configuration file; else POLYREEL_CONFIG names it, else it is `polyreel.toml` in the working
-            directory, if there is one.
+        config: The configuration file; else POLYREEL_CONFIG names it, else it is `polyreel.toml` in the
+            working directory, if there is one.
         stack: The default stack, before what the file or POLYREEL_STACK says.
 
     Raises:
         ConfigurationError: A file can't be read, or a section, key, value or variable is wrong.
     """
-    return Settings(config=config, stack=stack)  # type: ignore[call-arg]  # for the source, which makes the fields
+    return Settings(config=config, stack=stack)  # type: ignore[call-arg]  # they are the source's
 
 
 class _Source(PydanticBaseSettingsSource):
     """The layers of `config.layers`, merged and checked."""
 
-    def __init__(
-        self, settings: type[BaseSettings], config: Path | None = None, stack: str | None = None
-    ) -> None:
+    def __init__(self, settings: type[BaseSettings], config: Path | None, stack: str | None) -> None:
         super().__init__(settings)
         self._file = config
         self._stack = stack
@@ -143,7 +143,8 @@ class _Source(PydanticBaseSettingsSource):
         place = find(self._file)
         tree = merged(place)
         top = keywords(_top, tree)
-        stacks = {name: _stack(name, node, top["stacks"]) for name, node in top["stacks"].children.items()}
+        known = top["stacks"].children
+        stacks = {name: _stack(name, node, known) for name, node in known.items()}
         default = _default(tree.children["stack"], self._stack, stacks)
         return {"where": place.file, "default_stack": default, "ingest": top["ingest"], "stacks": stacks}
 
@@ -153,45 +154,42 @@ def _top(*, stack: str, ingest: Ingest, stacks: Tree) -> None:
 
 
 def _default(leaf: Node, given: str | None, stacks: Mapping[str, object]) -> str:
-    name = (read(leaf, str) if given is None else given).replace("-", "_")
+    """The name that was given, else the one that the layers say."""
+    written = str(read(leaf, str) if given is None else given)
+    name = written.replace("-", "_")
     if name not in stacks:
-        what = f"there is no stack {given!r}"
-        raise _no_stack(
-            what if given is not None else f"{leaf.where} is {name!r}: there is no such stack", name, stacks
-        )
-    return str(name)
+        said = f"{leaf.where} is {written!r}: " if given is None else ""
+        raise _no_stack(written, stacks, said)
+    return name
 
 
-def _no_stack(what: str, name: str, known: Iterable[str]) -> ConfigurationError:
-    return ConfigurationError(f"{what} among {', '.join(sorted(known))}", hint=suggestion(name, known))
+def _no_stack(name: str, known: Iterable[str], said: str = "") -> ConfigurationError:
+    what = f"{said}there is no such stack" if said else f"there is no stack {name!r}"
+    hint = suggestion(name.replace("-", "_"), known)
+    return ConfigurationError(f"{what} among {', '.join(sorted(known))}", hint=hint)
 
 
-def _stack(name: str, node: Node, stacks: Tree) -> StackSettings:
+def _stack(name: str, node: Node, known: Iterable[str]) -> StackSettings:
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"{node.where}: a stack's name has a-z, 0-9 and _ only, and begins with a letter"
-        )
+        rule = "a stack's name has a-z, 0-9 and _ only, and begins with a letter"
+        raise ConfigurationError(f"{node.where}: {rule}", hint=suggestion(name.lower(), known))
     tree = read(node, Tree)
-    for role in ROLES[::2]:
-        if role not in tree.children:
-            others = [other for other in stacks.children if other != name]
-            hint = (
-                suggestion(name, others)
-                or f'add [{dotted(tree.path)}.{role}], or start from a stack that ships: preset = "local"'
-            )
-            raise ConfigurationError(f"{tree.section} has no section {role!r}", hint=hint)
+    _check_complete(tree, [other for other in known if other != name])
     made = construct(StackSettings, tree, name=name)
-    _check_adapters(made)
     _check_fields(tree.children.get("fields"))
     return made
 
 
-def _check_adapters(made: StackSettings) -> None:
+def _check_complete(stack: Tree, others: Iterable[str]) -> None:
+    """Refuse a stack without store or objects, or an adapter without a kind: its name may be mistyped."""
+    preset = 'start from a stack that ships with `preset = "local"`'
+    hint = suggestion(stack.path[-1], others) or preset
     for role in ROLES:
-        section = getattr(made, role)
-        if section is not None and "kind" not in section.children:
-            raise ConfigurationError(f"{section.section} lacks the key 'kind'")
-        made.kind(role)
+        section = stack.children.get(role)
+        if section is None and role != "embedder":
+            raise ConfigurationError(f"{stack.section} lacks the section {role!r}", hint=hint)
+        if isinstance(section, Tree) and "kind" not in section.children:
+            raise ConfigurationError(f"{section.section} lacks the key 'kind'", hint=hint)
 
 
 def _check_fields(section: Node | None) -> None:

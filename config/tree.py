@@ -65,6 +65,11 @@ class Tree:
     origin: Origin
     children: Mapping[str, Leaf | Tree] = field(default_factory=dict)
 
+    def __getitem__(self, key: str) -> Any:
+        """The value of a key, or a section."""
+        child = self.children[key]
+        return child.value if isinstance(child, Leaf) else child
+
     @property
     def where(self) -> str:
         """The section and the files that fill it, or the variable that does."""

@@ -15,7 +15,7 @@ from ..core.errors import ConfigurationError
 from ..core.fields import shown
 from ..core.registry import nearest
 from . import hints
-from .tree import Leaf, Node, Tree, dotted, variable
+from .tree import NESTED, Leaf, Node, Tree, dotted, variable
 
 T = TypeVar("T")
 
@@ -105,14 +105,14 @@ def _scalar(leaf: Leaf, hint: Any) -> Any:
         return _resolved(_typed(adapter, leaf), leaf)
     except ValidationError as error:
         raise _mistaken(leaf, hint, error) from None
-    except (TypeError, ValueError, RuntimeError):  # a TOML date; an empty path; an unknown home folder
+    except (TypeError, ValueError, RuntimeError):  # a date, no path, an unknown home folder
         raise _mistaken(leaf, hint) from None
 
 
 def _typed(adapter: TypeAdapter[Any], leaf: Leaf) -> Any:
-    """The text of a variable is read by the type, and as JSON where that fails. A file's value must be of the type.
+    """The text of a variable is read by the type, a list as JSON. A file's value must be of the type.
 
-    TOML has the types of JSON, and pydantic's strict mode for JSON takes a path for text, but no number for it.
+    TOML has the types of JSON, whose strict mode in pydantic takes text for a path, but not for a number.
     """
     if not leaf.origin.variables:
         return adapter.validate_json(json.dumps(leaf.value), strict=True)
@@ -130,8 +130,8 @@ def _resolved(value: Any, leaf: Leaf) -> Any:
         return type(value)(_resolved(item, leaf) for item in value)
     if not isinstance(value, Path):
         return value
-    if not leaf.value:
-        raise ValueError("an empty path")
+    if not leaf.value or "\0" in str(value):
+        raise ValueError("no path")
     return leaf.origin.base / value.expanduser()
 
 
@@ -139,9 +139,9 @@ def _mistaken(leaf: Leaf, hint: Any, error: ValidationError | None = None) -> Co
     wanted = hints.words(hint)
     if leaf.origin.variables and wanted.startswith("a list"):
         wanted += ", written as JSON"
-    first = error.errors(include_input=False, include_url=False)[0] if error else {}
-    if first.get("type") in _LIMITS:
-        wanted = str(first["msg"]).removeprefix("Input should be ")
+    for limit in error.errors(include_input=False, include_url=False) if error else ():
+        if limit["type"] in _LIMITS:
+            wanted = limit["msg"].removeprefix("Input should be ")
     if hints.is_secret(leaf.path[2:], hint):
         return ConfigurationError(f"{leaf.where} must be {wanted}")
     return ConfigurationError(
@@ -165,5 +165,5 @@ def _unknown(node: Node, keys: Mapping[str, hints.Key]) -> ConfigurationError:
 
 def _example(leaf: Leaf) -> str:
     if leaf.origin.variables:
-        return f"set by variables such as {variable((*leaf.path, 'name'))}"
+        return f"set by {variable(leaf.path)}{NESTED}…"
     return f"[{dotted(leaf.path)}]"

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
-from .fields import FieldType, check_fields
+from .fields import MAX_INT, FieldType, check_fields
 from .filters import Filter, check
 from .lowering import NotPrefix, Prefix, leaves, lower
 from .media import Media
-from .records import Record, ScoreKind, Vector
+from .records import Channel, Record, Scope, ScoreKind, Text, Vector
 from .requests import (
     CheckedRequest,
     Group,
@@ -20,6 +20,7 @@ from .requests import (
     NearMedia,
     NearRecord,
     NearVector,
+    Patch,
     SearchRequest,
     Where,
 )
@@ -78,26 +79,56 @@ def checked_record(record: Record, spec: CollectionSpec, schema: Mapping[str, Fi
     """
     checked_id(record.id)
     what = f"the record {record.id!r}"
-    _check_strings(record, what)
-    if not 0 <= record.start_ms <= record.end_ms:
-        raise InvalidQueryError(f"{what} spans {record.start_ms} to {record.end_ms} ms; a span has 0 <= start <= end")
+    _check_strings((record.video_id, record.uri, record.recipe), what)
+    _check_text(record.text, what)
+    _check_kinds(record, what)
     _check_content(record, spec, what)
     if not record.fields and not record.extra:
         return record
     fields, undeclared = check_fields(schema, record.fields)
-    return replace(record, fields=fields, extra={**record.extra, **undeclared})
+    _, extra = check_fields({}, record.extra)
+    return replace(record, fields=fields, extra=extra | undeclared)
 
 
-def _check_strings(record: Record, what: str) -> None:
-    text = record.text
+def checked_patch(
+    schema: Mapping[str, FieldType], fields: Mapping[str, object] | None, text: Text | None, uri: str | None
+) -> Patch:
+    """The change of records, with normalised fields.
+
+    Raises:
+        InvalidQueryError: Some part of it can't be stored.
+    """
+    if text is not None:
+        _check_text(text, "the change")
+    if uri is not None:
+        _check_strings((uri,), "the change")
+    declared, extra = check_fields(schema, fields) if fields is not None else (None, None)
+    return Patch(declared, extra, text, uri)
+
+
+def _check_text(text: object, what: str) -> None:
+    if not isinstance(text, Text):
+        raise InvalidQueryError(f"{what} has a {type(text).__name__} for its text", hint="use records.Text")
+    _check_strings((text.title, *text.tags, text.caption, text.transcript), what)
+
+
+def _check_strings(texts: Sequence[str], what: str) -> None:
     try:
-        "".join(
-            (record.video_id, record.uri, text.title, *text.tags, text.caption, text.transcript, record.recipe)
-        ).encode()
+        "".join(texts).encode()
     except (UnicodeEncodeError, TypeError) as error:
         raise InvalidQueryError(f"{what} has a text that is no UTF-8 string") from error
+
+
+def _check_kinds(record: Record, what: str) -> None:
     if not record.video_id:
         raise InvalidQueryError(f"{what} has no video_id")
+    if not isinstance(record.scope, Scope) or not isinstance(record.channel, Channel):
+        raise InvalidQueryError(f"{what} has scope {record.scope!r} and channel {record.channel!r}")
+    whole = type(record.start_ms) is int and type(record.end_ms) is int
+    if not (whole and 0 <= record.start_ms <= record.end_ms <= MAX_INT):
+        raise InvalidQueryError(
+            f"{what} spans {record.start_ms} to {record.end_ms} ms; a span has whole 0 <= start <= end"
+        )
 
 
 def _check_content(record: Record, spec: CollectionSpec, what: str) -> None:
@@ -125,7 +156,9 @@ def checked_where(where: Filter, schema: Mapping[str, FieldType], can: Capabilit
     """
     tree = check(where, schema)
     node = lower(tree, schema)
-    if Feature.PREFIX not in can.features and any(isinstance(leaf, Prefix | NotPrefix) for leaf in leaves(node)):
+    if Feature.PREFIX not in can.features and any(
+        isinstance(leaf, Prefix | NotPrefix) for leaf in leaves(node)
+    ):
         raise UnsupportedError(f"{can.form} can't filter by prefix", hint="use == or in")
     return Where(tree, node)
 
@@ -142,7 +175,9 @@ def checked_request(
     if isinstance(request.limit, bool) or not isinstance(request.limit, int) or request.limit < 1:
         raise InvalidQueryError(f"limit is {request.limit!r}; it must be a whole number of at least 1")
     if request.limit > can.max_limit:
-        raise InvalidQueryError(f"limit is {request.limit}; {can.form} gives at most {can.max_limit} hits a search")
+        raise InvalidQueryError(
+            f"limit is {request.limit}; {can.form} gives at most {can.max_limit} hits a search"
+        )
     _check_group(request.group, can)
     if request.min_score is not None and not math.isfinite(request.min_score):
         raise InvalidQueryError(f"min_score is {request.min_score}; it must be a number")
@@ -159,7 +194,9 @@ def _check_group(group: Group | None, can: Capabilities) -> None:
     if group.size < 1:
         raise InvalidQueryError(f"the group's size is {group.size}; it must be at least 1")
     if Feature.GROUP not in can.features:
-        raise UnsupportedError(f"{can.form} can't group", hint="search through VideoSearch, which groups by itself")
+        raise UnsupportedError(
+            f"{can.form} can't group", hint="search through VideoSearch, which groups by itself"
+        )
 
 
 def _check_near(request: SearchRequest, spec: CollectionSpec, can: Capabilities) -> None:
@@ -182,6 +219,8 @@ def _check_media(near: NearMedia, can: Capabilities) -> None:
         raise InvalidQueryError("the query has no parts")
     for part in near.parts:
         if part.modality not in can.vectorizes:
-            raise UnsupportedError(f"{can.form} doesn't vectorize {part.modality}", hint="use a stack with an embedder")
+            raise UnsupportedError(
+                f"{can.form} doesn't vectorize {part.modality}", hint="use a stack with an embedder"
+            )
     if len(near.parts) > 1 and not can.joint:
         raise UnsupportedError(f"{can.form} takes one medium a query", hint="use fusion='sum' or 'rank'")

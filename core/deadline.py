@@ -55,7 +55,7 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
 
     def call(self, action: Callable[[], T]) -> T:
-        """Call until it succeeds, fails for good, or attempts or time run out; then the last error is raised."""
+        """Call until it succeeds, fails for good, or attempts or time run out; the last error is raised."""
         try:
             return action()
         except RetryableError as error:
@@ -94,7 +94,9 @@ def _asked_wait(state: object) -> float:
     return (error.retry_after or 0.0) if isinstance(error, RateLimitedError) else 0.0
 
 
-def poll(ready: Callable[[], bool], *, what: str, timeout: float, first: float = 0.05, cap: float = 5.0) -> None:
+def poll(
+    ready: Callable[[], bool], *, what: str, timeout: float, first: float = 0.05, cap: float = 5.0
+) -> None:
     """Ask until it is so, at growing distances.
 
     Raises:
@@ -104,6 +106,8 @@ def poll(ready: Callable[[], bool], *, what: str, timeout: float, first: float =
         pause = first
         while not ready():
             if time_left() <= 0:
-                raise UnavailableError(f"{what} is not ready after {timeout:g} s", hint="raise the timeout or try again later")
+                raise UnavailableError(
+                    f"{what} is not ready after {timeout:g} s", hint="raise the timeout or try again later"
+                )
             time.sleep(min(pause, time_left()))
             pause = min(pause * 2, cap)

@@ -9,6 +9,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import ClassVar, TypeVar, final
 
 from .adapter import Adapter
@@ -34,7 +35,8 @@ class HandOver:
     """How a medium of one modality may reach the embedder.
 
     Args:
-        schemes: `file` (a local path), `data` (bytes or base64), `https` (public or presigned), or a vendor's own.
+        schemes: `file` (a local path), `data` (bytes or base64), `https` (public or presigned), or the
+            vendor's own.
         max_bytes: Largest file; None is no limit.
         max_seconds: Longest video or sound; None is no limit.
         types: Content types taken; empty takes all.
@@ -139,7 +141,9 @@ class Embedder(Adapter, ABC):
             if part.modality is Modality.TEXT and not (part.text or "").strip():
                 raise InvalidQueryError("the query text is empty")
         if len(parts) > 1 and not self.joint:
-            raise UnsupportedError(f"{self.kind} embeds one part at a time", hint="use fusion='sum' or 'rank'")
+            raise UnsupportedError(
+                f"{self.kind} embeds one part at a time", hint="use fusion='sum' or 'rank'"
+            )
         return self._checked(self._attempt(lambda: self._embed_query(parts)))
 
     @final
@@ -221,14 +225,10 @@ class Embedder(Adapter, ABC):
     def _lacks(self, what: str) -> UnsupportedError:
         return UnsupportedError(f"{self.kind} doesn't embed {what}", hint=f"it takes {self.takes.value}")
 
-    def _batched(
-        self, clips: Sequence[T], action: Callable[[Sequence[T]], list[Embedded]]
-    ) -> list[Embedded]:
+    def _batched(self, clips: Sequence[T], action: Callable[[Sequence[T]], list[Embedded]]) -> list[Embedded]:
         parts = (clips[at : at + self.max_batch] for at in range(0, len(clips), self.max_batch))
         return [
-            self._checked(embedded)
-            for part in parts
-            for embedded in self._attempt(lambda part=part: action(part))  # type: ignore[misc]
+            self._checked(embedded) for part in parts for embedded in self._attempt(partial(action, part))
         ]
 
     def _checked(self, embedded: Embedded) -> Embedded:

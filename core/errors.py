@@ -32,9 +32,7 @@ class PolyreelError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, request_id: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, request_id: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

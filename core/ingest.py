@@ -1,7 +1,7 @@
 """Taking videos in: discover, compare with the manifest, make records, commit, tidy up.
 
-Kill it anywhere and run it again: ids derive from content, space and recipe, the manifest is written last, and what
-the manifest doesn't name is deleted after it. Two runs end in the same state as one.
+Kill it anywhere and run it again: ids derive from content, space and recipe, the manifest is written last,
+and what the manifest doesn't name is deleted after it. Two runs end in the same state as one.
 """
 
 from __future__ import annotations
@@ -170,7 +170,12 @@ class Ingest:
             info = self.maker.media.probe(plan.source.path)
             duration, spans = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
         return VideoReport(
-            str(plan.source.path), plan.outcome, plan.video_id, records=spans, duration=duration, reason=plan.reason
+            str(plan.source.path),
+            plan.outcome,
+            plan.video_id,
+            records=spans,
+            duration=duration,
+            reason=plan.reason,
         )
 
     # -- doing --------------------------------------------------------------------------------------------
@@ -181,7 +186,9 @@ class Ingest:
         self._keep(plan)
         job = Job(plan.source, plan.video_id, plan.uri, info, plan.fields, plan.extra)
         receipt = store.upsert(self.maker.records(job))
-        self._commit(plan, receipt, duration=info.duration_ms / 1000, width=info.width, height=info.height, job=job)
+        self._commit(
+            plan, receipt, duration=info.duration_ms / 1000, width=info.width, height=info.height, job=job
+        )
         return VideoReport(
             str(plan.source.path),
             plan.outcome,
@@ -211,14 +218,14 @@ class Ingest:
         if text_changed and embedder and embedder.reads_text and not embedder.swaps_text:
             return self._make(plan)
         records = list(store.scan(F.video_id == plan.video_id, vectors=text_changed))
-        changed = [self._changed(record, plan, text_changed) for record in records]
+        changed = [self._changed(record, plan, text_changed=text_changed) for record in records]
         receipt = self._rewrite(changed, plan) if text_changed else self._repoint(changed, plan)
         self._commit(plan, Receipt(tuple(record.id for record in changed)), manifest=manifest)
         return VideoReport(
             str(plan.source.path), plan.outcome, plan.video_id, records=len(changed), usage=receipt.usage
         )
 
-    def _changed(self, record: Record, plan: _Plan, text_changed: bool) -> Record:
+    def _changed(self, record: Record, plan: _Plan, *, text_changed: bool) -> Record:
         end = record.end_ms if record.scope is Scope.CLIP else max(record.end_ms, 1)
         text = plan.source.text_of(record.start_ms, end) if text_changed else record.text
         content, embedder = record.content, self.maker.embedder
@@ -326,5 +333,3 @@ def _sha256(path: Path) -> str:
         while chunk := stream.read(_CHUNK):
             hashed.update(chunk)
     return hashed.hexdigest()
-
-

@@ -46,7 +46,9 @@ class Journal:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._connection = sqlite3.connect(
+                path, timeout=30, check_same_thread=False, isolation_level=None
+            )
         except (OSError, sqlite3.OperationalError) as error:
             raise ConfigurationError(
                 f"the state folder {path.parent} can't be written: {error}",
@@ -117,7 +119,8 @@ class Journal:
             yield
         except sqlite3.OperationalError as error:
             raise ConfigurationError(
-                f"the journal {self._path} can't be used: {error}", hint="check its folder's permissions and space"
+                f"the journal {self._path} can't be used: {error}",
+                hint="check its folder's permissions and space",
             ) from error
         except sqlite3.DatabaseError as error:
             raise IntegrityError(

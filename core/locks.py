@@ -1,4 +1,4 @@
-"""Folders that one process at a time may hold: the lock, files replaced whole, and the disk's errors in our words."""
+"""Folders on the local disk: a lock, files that are replaced whole, and the system's errors in our words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,17 +18,19 @@ from .errors import ConfigurationError, LockedError, NotFoundError, PolyreelErro
 _FILE = "lock"
 _PAUSE = 0.02  # seconds between two tries
 _TEMPORARY = ".polyreel-"  # begins the name of a file that is still being written
+_TRIES = 10  # at a folder that another thread keeps removing
 
+_PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EBUSY}
+)
 _HINTS = {
     errno.ENOSPC: "free some space, or choose another folder",
     errno.EDQUOT: "free some space, or choose another folder",
     errno.EACCES: "give this user the right to it, or choose another folder",
     errno.EPERM: "give this user the right to it, or choose another folder",
     errno.EROFS: "choose a folder that can be written to",
-    errno.ENOTDIR: "choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
-_LATER = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EBUSY})
 
 
 class FolderLock:
@@ -41,7 +42,7 @@ class FolderLock:
     Args:
         path: The folder; `acquire` makes it when it is missing.
         what: What the folder holds, for the message, such as "the collection 'clips'".
-        wait: Seconds to wait for the holder; less when the deadline of the call is nearer.
+        wait: Seconds to wait for the holder; fewer when the deadline of the call is nearer.
     """
 
     def __init__(self, path: Path, *, what: str, wait: float = 0.0) -> None:
@@ -69,36 +70,32 @@ class FolderLock:
             os.close(file)
 
     def _taken(self) -> int | None:
-        """The locked file; None while somebody else holds it."""
+        """The locked file; None while somebody else holds it or has just removed the folder."""
         self._path.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path / _FILE, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
+        with contextlib.ExitStack() as undo, contextlib.suppress(BlockingIOError, FileNotFoundError):
+            file = os.open(self._path / _FILE, os.O_RDWR | os.O_CREAT, 0o666)
+            undo.callback(os.close, file)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_file(file, self._path / _FILE):  # else the last holder dropped the folder
+            if os.path.samestat(os.fstat(file), (self._path / _FILE).stat()):
                 os.ftruncate(file, 0)
-                os.write(file, f"{os.getpid()}\n{_command()}\n".encode(errors="replace"))
+                os.write(file, f"{os.getpid()}\n{' '.join(sys.orig_argv)[:200]}\n".encode(errors="replace"))
+                undo.pop_all()
                 return file
-        except BlockingIOError:
-            pass
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)
         return None
 
     def _pause(self, end: float) -> None:
         if time.monotonic() >= end:
             raise LockedError(
                 f"{self._what} in {self._path} is in use by {self._holder()}",
-                hint="one process at a time can open it: stop the other one or wait, then try again",
+                hint="one process at a time can open it: stop the other one or wait for it, then try again",
             )
         time.sleep(_PAUSE)
 
     def _holder(self) -> str:
         with contextlib.suppress(OSError, ValueError):
             pid, _, command = (self._path / _FILE).read_text(errors="replace").partition("\n")
-            own = " (this very process)" if int(pid) == os.getpid() else ""
-            return f"process {int(pid)}{own}: {command.strip()}"
+            own = " (this one)" if int(pid) == os.getpid() else ""
+            return f"process {int(pid)}{own}: {' '.join(command.split())}"
         return "another process"
 
 
@@ -106,25 +103,23 @@ class FolderLock:
 def replacing(target: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes replace the file, whole and safe from a loss of power, once the block ends well.
 
-    The bytes go to a file beside the target, which an error removes.
+    They go to a file beside the target first, which an error removes.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+    temporary, stream = _temporary(target.parent)
     try:
-        with os.fdopen(number, "wb") as stream:
+        with stream:
             yield stream
-            os.fchmod(stream.fileno(), 0o666 & ~_umask())
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).replace(target)
+        temporary.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `replacing` gave a file this name: one that is being written, or that a killed process left."""
+    """Whether a file of this name is being written by `replacing`, or was when its process was killed."""
     return name.startswith(_TEMPORARY)
 
 
@@ -139,28 +134,21 @@ def sync_folder(path: Path) -> None:
 
 def disk_error(error: OSError, what: str) -> PolyreelError:
     """The system's error in one line: `UnavailableError` where it may pass, else what is wrong."""
-    reason = f"{what}: {error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    message = f"{what}: {error.strerror or error}{where}"
     hint = _HINTS.get(error.errno or 0)
-    if isinstance(error, FileNotFoundError):
-        return NotFoundError(reason)
-    if error.errno in _LATER:
-        return UnavailableError(reason, hint=hint)
-    return ConfigurationError(reason, hint=hint)
+    if error.errno in _PASSING:
+        return UnavailableError(message, hint=hint)
+    return (NotFoundError if error.errno == errno.ENOENT else ConfigurationError)(message, hint=hint)
 
 
-def _is_file(file: int, path: Path) -> bool:
-    try:
-        return os.path.sameopenfile(file, file) and os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _command() -> str:
-    return " ".join(sys.orig_argv)[:200]
-
-
-def _umask() -> int:
-    """The process's mask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _temporary(folder: Path) -> tuple[Path, BinaryIO]:
+    for left in reversed(range(_TRIES)):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{_TEMPORARY}{os.urandom(8).hex()}"
+        try:
+            return path, path.open("xb")
+        except FileNotFoundError:  # another thread removed the folder, empty as it was
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")

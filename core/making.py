@@ -1,4 +1,4 @@
-"""Making the records of a video, in the way that its embedder or store wants: frames, clip files, whole video."""
+"""Making the records of a video in the way that its embedder or store wants: frames, clips, whole video."""
 
 from __future__ import annotations
 
@@ -115,7 +115,8 @@ class Maker:
             while isinstance(result := look(), Pending):
                 if time_left() <= result.after:
                     raise UnavailableError(
-                        f"the task is not done after {self.task_timeout:g} s", hint="run the same ingest again later"
+                        f"the task is not done after {self.task_timeout:g} s",
+                        hint="run the same ingest again later",
                     )
                 time.sleep(result.after)
             return result
@@ -162,7 +163,9 @@ class Maker:
             key = f"clips/{job.video_id}/{span[0]}-{span[1]}.mp4"
             if not self.objects.exists(key):
                 with tempfile.TemporaryDirectory(prefix="polyreel-") as folder:
-                    self.objects.put(key, self._cut(job, span, Path(folder)).path or b"", content_type="video/mp4")
+                    self.objects.put(
+                        key, self._cut(job, span, Path(folder)).path or b"", content_type="video/mp4"
+                    )
             job.clips.append(key)
             job.embedded += 1
             medium = staging.offer(key, Media(Modality.VIDEO), self.schemes)
@@ -181,6 +184,8 @@ class Maker:
         means: dict[Channel, _Mean] = defaultdict(_Mean)
         whole: set[Channel] = set()
         for segment in segments:
+            if segment.channel not in self.recipe.channels:
+                continue
             if segment.scope is Scope.VIDEO:
                 whole.add(segment.channel)
             else:
@@ -192,7 +197,9 @@ class Maker:
         if Scope.VIDEO in self.recipe.scopes:
             for channel in means.keys() - whole:
                 vector = self._whole(means[channel].vector(), job)
-                yield self._record(job, Segment(0, job.info.duration_ms, vector, Scope.VIDEO, channel), vector)
+                yield self._record(
+                    job, Segment(0, job.info.duration_ms, vector, Scope.VIDEO, channel), vector
+                )
 
     def _whole(self, vector: Vector, job: Job) -> Vector:
         if self.embedder is None or not self.embedder.swaps_text:
@@ -202,7 +209,14 @@ class Maker:
     def _record(self, job: Job, segment: Segment, content: Vector | Media) -> Record:
         start, end = segment.start_ms, segment.end_ms
         return Record(
-            id=record_id(job.video_id, start, end, segment.scope, segment.channel, self.space, self.recipe),
+            id=record_id(
+                job.video_id,
+                (start, end),
+                segment.scope,
+                segment.channel,
+                space=self.space,
+                recipe=self.recipe,
+            ),
             video_id=job.video_id,
             uri=job.uri,
             scope=segment.scope,
@@ -229,7 +243,8 @@ class _Mean:
     def add(self, vector: Vector, weight: float) -> None:
         scale = max(weight, 1) / math.hypot(*vector)
         self.total = [
-            before + scale * float(value) for before, value in zip(self.total or [0.0] * len(vector), vector, strict=True)
+            before + scale * float(value)
+            for before, value in zip(self.total or [0.0] * len(vector), vector, strict=True)
         ]
 
     def vector(self) -> list[float]:

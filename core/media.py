@@ -97,7 +97,7 @@ class FrameStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A piece that was cut: where it really starts and ends in the source, and whether pictures were re-encoded."""
+    """A piece that was cut: where it really starts and ends, and whether pictures were re-encoded."""
 
     path: Path
     start_ms: int

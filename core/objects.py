@@ -45,7 +45,12 @@ class ObjectStore(Adapter, ABC):
 
     @final
     def put(
-        self, key: str, source: Path | bytes, *, content_type: str | None = None, progress: Progress | None = None
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str | None = None,
+        progress: Progress | None = None,
     ) -> ObjectInfo:
         """Store bytes or a file; an existing object is replaced.
 

@@ -1,7 +1,7 @@
 """Answering a query on any stack: vectors of the parts, one ranking, whole pages of groups.
 
-What an engine can't do by itself is done here, correctly: grouping excludes the videos already seen until the page
-is full or the data ends; ranks are fused by reciprocal rank (k = 60, Cormack et al., SIGIR 2009).
+What an engine can't do by itself is done here, correctly: grouping excludes the videos already seen until the
+page is full or the data ends; ranks are fused by reciprocal rank (k = 60, Cormack et al., SIGIR 2009).
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ class Planner:
         base = SearchRequest(NearVector(()), where, wanted, min_score=query.min_score, exact=query.exact)
         with self.staging.leased([part.media for part in parts if part.media], self._schemes()) as media:
             parts = _with_media(parts, media)
-            hits = self._ranked(parts, chosen, base, grouped, run)
+            hits = self._ranked(parts, chosen, base, run, grouped=grouped)
         hits = self._with_similarity(hits[offset:wanted], parts, run)
         run.timing["total"] = time.perf_counter() - began
-        explain = self._explain(parts, chosen, where, grouped, run)
+        explain = self._explain(parts, chosen, where, run, grouped=grouped)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
 
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
@@ -105,16 +105,19 @@ class Planner:
     # -- one ranking --------------------------------------------------------------------------------------
 
     def _ranked(
-        self, parts: Sequence[Part], fusion: Fusion, base: SearchRequest, grouped: bool, run: _Run
+        self, parts: Sequence[Part], fusion: Fusion, base: SearchRequest, run: _Run, *, grouped: bool
     ) -> tuple[Hit, ...]:
         if fusion is not Fusion.RANK:
             near = self._joint(parts, run) if fusion is Fusion.JOINT else self._sum(parts, run)
-            return self._found(replace(base, near=near), grouped, _ids(parts), run)
+            return self._found(replace(base, near=near), _ids(parts), run, grouped=grouped)
         if base.min_score is not None:
             raise InvalidQueryError("min_score needs similarities; fusion='rank' has none")
         pool = replace(base, limit=max(base.limit * _OVERFETCH, 50))
         lists = [
-            (part.weight, self._found(replace(pool, near=self._near(part, run)), grouped, _ids(parts), run))
+            (
+                part.weight,
+                self._found(replace(pool, near=self._near(part, run)), _ids(parts), run, grouped=grouped),
+            )
             for part in parts
         ]
         run.planned.append("fused ranks")
@@ -136,7 +139,10 @@ class Planner:
         for part in parts:
             vector = self._vector(part, run)
             scale = part.weight / math.hypot(*vector)
-            total = [before + scale * float(v) for before, v in zip(total or [0.0] * len(vector), vector, strict=True)]
+            total = [
+                before + scale * float(v)
+                for before, v in zip(total or [0.0] * len(vector), vector, strict=True)
+            ]
         if len(parts) > 1:
             run.planned.append("summed vectors")
         if math.hypot(*total) < 1e-6:
@@ -145,7 +151,9 @@ class Planner:
 
     def _near(self, part: Part, run: _Run) -> Near:
         if part.like is not None:
-            (run.native if Feature.NEAR_RECORD in self.store.can.features else run.planned).append("near record")
+            (run.native if Feature.NEAR_RECORD in self.store.can.features else run.planned).append(
+                "near record"
+            )
             return NearRecord(part.like)
         if part.media is not None and self.embedder is None:
             return NearMedia((part.media,))
@@ -161,7 +169,9 @@ class Planner:
             return found.content
         embedder = self.embedder or self.store.query_embedder()
         if embedder is None:
-            raise UnsupportedError(f"{self.store.can.form} gives no vectors of query parts", hint="use fusion='joint'")
+            raise UnsupportedError(
+                f"{self.store.can.form} gives no vectors of query parts", hint="use fusion='joint'"
+            )
         return self._embedded(embedder, [part.media] if part.media else [], run)
 
     def _embedded(self, embedder: Embedder, media: Sequence[Media], run: _Run) -> Vector:
@@ -175,7 +185,9 @@ class Planner:
 
     # -- candidates ---------------------------------------------------------------------------------------
 
-    def _found(self, request: SearchRequest, grouped: bool, excluded: set[str], run: _Run) -> tuple[Hit, ...]:
+    def _found(
+        self, request: SearchRequest, excluded: set[str], run: _Run, *, grouped: bool
+    ) -> tuple[Hit, ...]:
         """The best hits but the excluded records."""
         wanted = request.limit
         if excluded and not isinstance(request.near, NearRecord):
@@ -191,7 +203,9 @@ class Planner:
         with run.timed("search"):
             return run.heard(self.store.search([request])[0])
 
-    def _by_video(self, request: SearchRequest, wanted: int, excluded: set[str], run: _Run) -> tuple[Hit, ...]:
+    def _by_video(
+        self, request: SearchRequest, wanted: int, excluded: set[str], run: _Run
+    ) -> tuple[Hit, ...]:
         if Feature.GROUP in self.store.can.features and not excluded:
             run.native.append("group by video")
             return self._asked(replace(request, group=Group()), run).hits
@@ -217,7 +231,7 @@ class Planner:
         return tuple(replace(hit, similarity=_likeness(stored[hit.id].content, vectors)) for hit in hits)
 
     def _explain(
-        self, parts: Sequence[Part], fusion: Fusion, where: Filter, grouped: bool, run: _Run
+        self, parts: Sequence[Part], fusion: Fusion, where: Filter, run: _Run, *, grouped: bool
     ) -> dict[str, object]:
         return {
             "store": self.store.can.form,

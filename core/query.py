@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import InvalidQueryError, NotFoundError
-from .filters import ALL, F, Filter, from_json
+from .filters import F, Filter, from_json
 from .media import Media, Modality
 from .records import Scope, Vector
 from .registry import nearest
 
+Choice = TypeVar("Choice", bound=StrEnum)
 Sources = str | Path | Sequence[str | Path]
 """One address or several: a local path, or a URI that the stack can fetch."""
 
@@ -31,7 +33,7 @@ class Part:
     """One ingredient of a query: a medium, a vector or a record's id.
 
     Args:
-        name: `text`, `image`, `video`, `audio`, `vector` or `like`; a number follows from the second of a kind on.
+        name: `text`, `image`, `video`, `audio`, `vector` or `like`; then `image_2` and so on.
         weight: Negative for what the hits should not be like.
     """
 
@@ -61,7 +63,8 @@ class Query:
         group_by: `video` gives the best hit of each video.
         limit: Hits on a page.
         min_score: Only hits of at least this similarity.
-        fusion: How parts are joined; None chooses `joint` where it exists and weights are plain, else `sum`.
+        fusion: How parts are joined; None chooses `joint` where it exists and weights are plain, else
+            `sum`.
         exact: Brute force instead of an index.
     """
 
@@ -89,16 +92,20 @@ class Query:
             InvalidQueryError: There is none, or a part or weight is wrong.
             NotFoundError: A file isn't there.
         """
-        parts = _named(self._wanted())
+        parts = _named(self.wanted())
         unknown = self.weights.keys() - {part.name for part in parts}
         if unknown:
             name = min(unknown)
             raise InvalidQueryError(
-                f"weights name the part {name!r}, which the query hasn't", hint=nearest(name, [p.name for p in parts])
+                f"weights name the part {name!r}, which the query hasn't",
+                hint=nearest(name, [p.name for p in parts]),
             )
-        weighted = [replace(part, weight=_weight(part.name, self.weights.get(part.name, 1.0))) for part in parts]
+        weighted = [
+            replace(part, weight=_weight(part.name, self.weights.get(part.name, 1.0))) for part in parts
+        ]
         unwanted = [
-            replace(part, name=f"without_{part.name}", weight=-part.weight) for part in _named(self._unwanted())
+            replace(part, name=f"without_{part.name}", weight=-part.weight)
+            for part in _named(self._unwanted())
         ]
         if not weighted:
             raise InvalidQueryError(
@@ -127,7 +134,8 @@ class Query:
             raise InvalidQueryError(f"group_by is {self.group_by!r}", hint="the only grouping is 'video'")
         return self.group_by == "video"
 
-    def _wanted(self) -> list[Part]:
+    def wanted(self) -> list[Part]:
+        """The parts that the hits should be like, without names and weights of their own."""
         parts = [] if self.text is None else [_text(self.text)]
         for modality, sources in (
             (Modality.IMAGE, self.image),
@@ -147,7 +155,7 @@ class Query:
         known = {"text", "image", "video", "audio", "vector", "like"}
         for name in self.without.keys() - known:
             raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(name, known))
-        return Query(**self.without)._wanted()  # type: ignore[arg-type]  # each part checks its own value
+        return Query(**self.without).wanted()  # type: ignore[arg-type]  # each part checks its own value
 
 
 def _text(text: str) -> Part:
@@ -181,14 +189,19 @@ def _named(parts: Sequence[Part]) -> list[Part]:
 
 
 def _weight(name: str, weight: float) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or weight == 0:
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, int | float)
+        or not math.isfinite(weight)
+        or weight == 0
+    ):
         raise InvalidQueryError(f"the weight of {name!r} is {weight!r}; it must be a number other than 0")
     return float(weight)
 
 
-def _chosen(kind: type, value: str, what: str):  # type: ignore[no-untyped-def]
+def _chosen(kind: type[Choice], value: str, what: str) -> Choice:
     try:
         return kind(value)
     except ValueError as error:
-        names = [str(each) for each in kind]  # type: ignore[attr-defined]
+        names = [str(each) for each in kind]
         raise InvalidQueryError(f"{what} is {value!r}", hint=nearest(str(value), names)) from error

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from .errors import ConfigurationError
 from .records import Channel, Scope
@@ -66,13 +67,20 @@ class Recipe:
             duration_ms: Of the video.
             shots: Where new shots begin, for `Segmentation.SHOTS`.
         """
-        edges = [0, *sorted({at for at in shots if 0 < at < duration_ms}), max(duration_ms, 1)]
         window, shortest = round(self.window * 1000), round(self.shortest * 1000)
-        return [
-            span
-            for start, end in zip(edges, edges[1:], strict=False)
-            for span in _windows(start, end, window, shortest)
-        ]
+        edges = _spaced(
+            [0, *sorted({at for at in shots if 0 < at < duration_ms}), max(duration_ms, 1)], shortest
+        )
+        return [span for start, end in pairwise(edges) for span in _windows(start, end, window, shortest)]
+
+
+def _spaced(edges: list[int], shortest: int) -> list[int]:
+    """The edges without those that would leave a shot shorter than `shortest`."""
+    kept = edges[:1]
+    for edge, following in pairwise(edges[1:]):
+        if following - edge >= shortest and edge - kept[-1] >= shortest:
+            kept.append(edge)
+    return [*kept, edges[-1]]
 
 
 def _windows(start: int, end: int, window: int, shortest: int) -> list[tuple[int, int]]:
@@ -83,8 +91,8 @@ def _windows(start: int, end: int, window: int, shortest: int) -> list[tuple[int
 
 
 def record_id(
-    video_id: str, start_ms: int, end_ms: int, scope: Scope, channel: Channel, space: Space, recipe: Recipe
+    video_id: str, span: tuple[int, int], scope: Scope, channel: Channel, *, space: Space, recipe: Recipe
 ) -> str:
     """The id of a record: equal for the same span of the same video, made in the same way."""
-    name = f"{video_id}/{start_ms}-{end_ms}/{scope}/{channel}/{space.key}/{recipe.key}"
+    name = f"{video_id}/{span[0]}-{span[1]}/{scope}/{channel}/{space.key}/{recipe.key}"
     return str(uuid.uuid5(_NAMESPACE, name))

@@ -119,8 +119,8 @@ class Record:
     recipe: str = ""
     content: Vector | Media | None = None
     text: Text = field(default_factory=Text)
-    fields: Mapping[str, object] = EMPTY
-    extra: Mapping[str, object] = EMPTY
+    fields: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def start(self) -> float:
@@ -147,7 +147,7 @@ class Hit:
     record: Record
     score: float
     score_kind: ScoreKind = ScoreKind.COSINE
-    similarity: Mapping[str, float] = EMPTY  # type: ignore[assignment]  # an empty mapping of anything
+    similarity: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -1,7 +1,7 @@
 """Adapters by kind. Built-in ones and strangers' register in the same way, by entry points.
 
-    [project.entry-points."polyreel.stores"]
-    mystore = "my_package.store:MyStore"
+[project.entry-points."polyreel.stores"]
+mystore = "my_package.store:MyStore"
 """
 
 from __future__ import annotations

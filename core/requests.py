@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .filters import ALL, Filter
 from .lowering import Node
 from .media import Media
-from .records import EMPTY, Hit, Text, Vector
+from .records import Hit, Text, Vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,7 @@ class Answer:
     """
 
     hits: tuple[Hit, ...]
-    notes: Mapping[str, object] = EMPTY
+    notes: Mapping[str, object] = field(default_factory=dict)
     request_id: str | None = None
 
 
@@ -133,7 +133,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A change of records without a new vector: each part given replaces the stored one whole; None keeps it."""
+    """A change of records without a new vector: a part given replaces the stored one whole; None keeps it."""
 
     fields: Mapping[str, object] | None = None
     extra: Mapping[str, object] | None = None

@@ -99,7 +99,7 @@ class VideoSearch:
 
         Args:
             paths: Files and folders.
-            described: Titles, tags, captions and fields by file name, which win over sidecars; `*` is every file.
+            described: Titles, tags, captions and fields by file name, which win over sidecars; `*` is any.
             workers: Videos at once; the stack's setting when left out.
             dry_run: Only report what would be done.
             listener: Hears of each video as it is done.
@@ -165,7 +165,7 @@ class VideoSearch:
         fusion: Fusion | str | None = None,
         exact: bool = False,
     ) -> Result:
-        """Find moments, or whole videos, like a text, pictures, videos, vectors or records; see `Query`.
+        """Find moments, or whole videos, like a text, pictures, videos, vectors or records (`Query`).
 
         Raises:
             InvalidQueryError: A part or condition is wrong; nothing was asked.
@@ -183,7 +183,9 @@ class VideoSearch:
         planner = self._planner()
         return [_result(query, planner, 0) for query in queries]
 
-    def similar(self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None) -> Result:
+    def similar(
+        self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None
+    ) -> Result:
         """Records like a record, or videos like a video; neither is among its own hits.
 
         Args:
@@ -249,7 +251,9 @@ class VideoSearch:
         for rank, hit in enumerate(hits, start=1):
             source = self.path(hit)
             out = _free(target / f"{rank:03d}_{source.stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
-            saved.append(self._media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path)
+            saved.append(
+                self._media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path
+            )
         return saved
 
     def thumbnail(self, hit: Hit | Record, out: str | Path, *, size: int = 320) -> Path:
@@ -317,7 +321,9 @@ class VideoSearch:
     def _journalled(self) -> Journal:
         with self._lock:
             if self._journal is None:
-                self._journal = Journal(self.stack.state / f"{self.stack.name}-{self.stack.collection}.sqlite")
+                self._journal = Journal(
+                    self.stack.state / f"{self.stack.name}-{self.stack.collection}.sqlite"
+                )
             return self._journal
 
     def _whole(self, video_id: str) -> Record:

@@ -111,7 +111,9 @@ def _nothing(path: Path) -> PolyreelError:
         return NotFoundError(f"there is no file {path}")
     if not os.access(path, os.R_OK | os.X_OK):
         return MediaError(f"the folder {path} can't be read", hint="check its permissions")
-    return NotFoundError(f"there is no video in the folder {path}", hint=f"videos end in {' '.join(sorted(SUFFIXES))}")
+    return NotFoundError(
+        f"there is no video in the folder {path}", hint=f"videos end in {' '.join(sorted(SUFFIXES))}"
+    )
 
 
 def _source(path: Path, described: Mapping[str, Mapping[str, object]]) -> Source | Unreadable:

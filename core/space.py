@@ -86,7 +86,7 @@ class CollectionSpec:
         name: Letters, digits and underscores.
         space: Of its vectors, or the one in which the store vectorizes.
         fields: Declared fields and their types.
-        media: What the store is handed: the modalities that it vectorizes, or nothing where it is handed vectors.
+        media: The modalities that the store is handed to vectorize; none where it is handed vectors.
     """
 
     name: str
@@ -132,7 +132,9 @@ class CollectionSpec:
                 media=frozenset(map(Modality, media)),  # type: ignore[call-overload]
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise IntegrityError(f"the stored description of the collection can't be read: {error}") from error
+            raise IntegrityError(
+                f"the stored description of the collection can't be read: {error}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

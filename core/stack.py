@@ -38,7 +38,7 @@ class Stack:
     state: Path
     collection: str = "videos"
     fields: Mapping[str, FieldType] = field(default_factory=dict)
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     workers: int = 2
 
     @property
@@ -47,7 +47,7 @@ class Stack:
         space = self.embedder.space if self.embedder else self.store.space
         if space is None:
             raise ConfigurationError(
-                f"the stack {self.name!r} has no embedder, and its store {self.store.kind!r} doesn't vectorize",
+                f"the stack {self.name!r} has no embedder, and its store doesn't vectorize",
                 hint=f"add a section [stacks.{self.name}.embedder]",
             )
         return space

@@ -1,7 +1,7 @@
 """Handing a medium to whoever must see it: by path, by the store's own address, or by a presigned URL.
 
-A query's media are leases under `staging/<day>/<uuid>`: removed when the query is done, and swept by age after a
-crash. What is taken in keeps durable keys.
+A query's media are leases under `staging/<day>/<uuid>`: removed when the query is done, and swept by age
+after a crash. What is taken in keeps durable keys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class Staging:
         self._objects = objects
 
     @contextmanager
-    def leased(self, parts: list[Media], schemes: frozenset[str], *, expires: float = 3600.0) -> Iterator[list[Media]]:
+    def leased(
+        self, parts: list[Media], schemes: frozenset[str], *, expires: float = 3600.0
+    ) -> Iterator[list[Media]]:
         """The same media at addresses of the given schemes, for as long as the context lasts.
 
         Raises:
@@ -64,7 +66,9 @@ class Staging:
         if part.modality is Modality.TEXT or (part.uri and urlsplit(part.uri).scheme in schemes):
             return part
         if part.path is None:
-            raise MediaError(f"the {part.modality} of the query can't be seen by this stack", hint="give a local file")
+            raise MediaError(
+                f"the {part.modality} of the query can't be seen by this stack", hint="give a local file"
+            )
         if "file" in schemes or "data" in schemes:
             return part
         key = f"{_PREFIX}{datetime.now(UTC):%Y-%m-%d}/{uuid.uuid4().hex}{part.path.suffix.lower()}"

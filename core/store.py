@@ -8,19 +8,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, TypeVar, final
 
 from .adapter import Adapter
 from .capabilities import Capabilities, Feature, Form
-from .checks import checked_id, checked_ids, checked_record, checked_request, checked_where
+from .checks import checked_id, checked_ids, checked_patch, checked_record, checked_request, checked_where
 from .deadline import time_left, within
-from .errors import ConfigurationError, InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
-from .fields import FieldType, check_fields
+from .errors import ConfigurationError, InvalidQueryError, NotFoundError, UnsupportedError
+from .fields import FieldType
 from .filters import ALL, Filter
 from .media import Modality
-from .records import Record, Text
-from .requests import Answer, CheckedRequest, NearRecord, NearVector, Patch, Receipt, SearchRequest, Where
+from .records import Hit, Record, Text
+from .requests import (
+    Answer,
+    CheckedRequest,
+    Group,
+    NearRecord,
+    NearVector,
+    Patch,
+    Receipt,
+    SearchRequest,
+    Where,
+)
 from .space import CollectionMeta, CollectionSpec, Space
 
 if TYPE_CHECKING:
@@ -58,18 +69,13 @@ class VectorStore(Adapter, ABC):
         - A missing collection without `create` is `NotFoundError`, and nothing is made.
         - A collection of another space is `ConfigurationError`, which names each part that differs.
         - A declared field whose stored type is another one is `ConfigurationError`.
-        - A newly declared field is added where the engine can, else `UnsupportedError` names `polyreel copy`.
+        - A newly declared field is added where the engine can, else `UnsupportedError` says what to do.
         - Fields that the collection has and the spec has not stay declared.
         - A folder or file that another process holds is `LockedError`.
         """
-        stored = self._attempt(lambda: self._open(spec))
-        if stored is None:
-            if not create:
-                raise NotFoundError(f"there is no collection {spec.name!r} in this store", hint="ingest something first")
-            stored = self._attempt(lambda: self._create(spec))
         try:
-            self._meta = self._reconciled(stored, spec)
-        except PolyreelError:
+            self._meta = self._reconciled(self._stored(spec, create=create), spec)
+        except BaseException:
             self.close()
             raise
 
@@ -78,7 +84,9 @@ class VectorStore(Adapter, ABC):
     def meta(self) -> CollectionMeta:
         """The opened collection's identity and spec."""
         if self._meta is None:
-            raise ConfigurationError(f"this {self.kind} store is not open", hint="call open(spec, create=...) first")
+            raise ConfigurationError(
+                f"this {self.kind} store is not open", hint="call open(spec, create=...) first"
+            )
         return self._meta
 
     @property
@@ -90,16 +98,19 @@ class VectorStore(Adapter, ABC):
     @final
     def flush(self) -> None:
         """Make all that was written survive a loss of power."""
+        self._check_open()
         self._attempt(self._flush)
 
     @final
     def optimize(self, *, progress: Callable[[float], None] | None = None) -> None:
         """Build the indexes that make searches fast, and return when they serve; `progress` hears 0 to 1."""
+        self._check_open()
         self._attempt(lambda: self._optimize(progress or (lambda _: None)))
 
     @final
     def drop(self) -> None:
         """Delete the collection and all its records; the store is closed then."""
+        self._check_open()
         self._attempt(self._drop)
         self.close()
 
@@ -123,7 +134,7 @@ class VectorStore(Adapter, ABC):
         spec, source, receipt = self.meta.spec, iter(records), Receipt()
         while batch := list(islice(source, self.can.max_batch)):
             last = {record.id: checked_record(record, spec, spec.fields) for record in batch}
-            receipt += self._attempt(lambda rows=list(last.values()): self._upsert(rows))  # type: ignore[misc]
+            receipt += self._attempt(partial(self._upsert, list(last.values())))
         return receipt
 
     @final
@@ -137,13 +148,13 @@ class VectorStore(Adapter, ABC):
     ) -> Receipt:
         """Replace the fields, the text or the address of records without embedding them again.
 
-        - What isn't given stays; what is given replaces the stored value whole (`fields` replaces `extra` too).
+        - What isn't given stays; what is given replaces the stored value whole (`fields` with `extra`).
         - Vectors stay as they are.
         - Unknown ids are ignored.
         """
+        self._check_open()
         known = checked_ids(ids)
-        declared, extra = check_fields(self.schema, fields) if fields is not None else (None, None)
-        patch = Patch(declared, extra, text, uri)
+        patch = checked_patch(self.schema, fields, text, uri)
         if patch == Patch() or not known:
             return Receipt()
         return self._in_batches(known, lambda part: self._update(part, patch))
@@ -169,8 +180,9 @@ class VectorStore(Adapter, ABC):
         Raises:
             UnavailableError: It isn't so after `timeout` seconds.
         """
+        self._check_open()
         with within(timeout):
-            self._wait(receipts, time_left())
+            self._translated(lambda: self._wait(receipts, time_left()))
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -198,13 +210,13 @@ class VectorStore(Adapter, ABC):
         """Records by id; unknown ids are left out. Cosine stores may give vectors back at unit length."""
         found: dict[str, Record] = {}
         for part in self._parts(checked_ids(ids)):
-            found |= self._attempt(lambda part=part: self._fetch(part, vectors))  # type: ignore[misc]
+            found |= self._attempt(partial(self._fetch, part, vectors))
         return found
 
     @final
     def scan(self, where: Filter = ALL, *, vectors: bool = False) -> Iterator[Record]:
         """Every record that matches, once, in no order, in bounded memory."""
-        return self._scan(self._where(where), vectors)
+        return self._each(self._scan(self._where(where), vectors))
 
     @final
     def count(self, where: Filter = ALL) -> int:
@@ -247,11 +259,11 @@ class VectorStore(Adapter, ABC):
         """Search; thresholds and excluded records are the base's."""
 
     @abstractmethod
-    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         """Read by id."""
 
     @abstractmethod
-    def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:
+    def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
         """Read all that match."""
 
     @abstractmethod
@@ -285,14 +297,31 @@ class VectorStore(Adapter, ABC):
 
     # -- inside -------------------------------------------------------------------------------------------
 
+    def _check_open(self) -> None:
+        _ = self.meta  # refuses when the store is not open
+
+    def _stored(self, spec: CollectionSpec, *, create: bool) -> CollectionMeta:
+        """What is stored of the collection, which is made when it may be."""
+        if (stored := self._attempt(lambda: self._open(spec))) is not None:
+            return stored
+        if create:
+            return self._attempt(lambda: self._create(spec))
+        message = f"there is no collection {spec.name!r} in this store"
+        raise NotFoundError(message, hint="ingest something first")
+
+    def _each(self, records: Iterator[Record]) -> Iterator[Record]:
+        """The records of a scan, with the driver's errors translated; what was read can't be tried again."""
+        while (record := self._once(lambda: next(records, None))) is not None:
+            yield record
+
     def _in_batches(self, ids: list[str], action: Callable[[list[str]], Receipt]) -> Receipt:
         receipt = Receipt()
         for part in self._parts(ids):
-            receipt += self._attempt(lambda part=part: action(part))  # type: ignore[misc]
+            receipt += self._attempt(partial(action, part))
         return receipt
 
     def _parts(self, ids: list[str]) -> Iterator[list[str]]:
-        _ = self.meta  # refuses here, before the first batch, when the store is not open
+        self._check_open()
         size = self.can.max_batch
         return (ids[at : at + size] for at in range(0, len(ids), size))
 
@@ -300,15 +329,21 @@ class VectorStore(Adapter, ABC):
         return checked_where(where, self.schema, self.can)
 
     def _resolved(self, request: CheckedRequest) -> CheckedRequest:
-        """A search by id as a search by vector with one hit more, where the engine has no search by id."""
+        """A search by id as a search by vector with one hit more, where the engine has no search by id.
+
+        The record itself may fill a place of its video's group, and a group of the page.
+        """
         if not isinstance(request.near, NearRecord):
             return request
-        found = self._fetch([checked_id(request.near.id)], True).get(request.near.id)
+        found = self._fetch([checked_id(request.near.id)], vectors=True).get(request.near.id)
         if found is None:
             raise NotFoundError(f"there is no record {request.near.id!r}")
         if Feature.NEAR_RECORD in self.can.features:
             return request
-        return replace(request, near=NearVector(found.content), limit=request.limit + 1)  # type: ignore[arg-type]
+        group = replace(request.group, size=request.group.size + 1) if request.group else None
+        limit = min(request.limit + 1, self.can.max_limit)
+        near = NearVector(found.content)  # type: ignore[arg-type]  # fetched with its vector
+        return replace(request, near=near, limit=limit, group=group)
 
     def _reconciled(self, stored: CollectionMeta, spec: CollectionSpec) -> CollectionMeta:
         """The stored meta with newly declared fields."""
@@ -345,4 +380,18 @@ def _final(request: SearchRequest, answer: Answer) -> Answer:
     if request.min_score is not None:
         floor = request.min_score
         hits = tuple(hit for hit in hits if hit.score >= floor)
-    return replace(answer, hits=hits if request.group else hits[: request.limit])
+    return replace(answer, hits=_page(hits, request.limit, request.group))
+
+
+def _page(hits: tuple[Hit, ...], limit: int, group: Group | None) -> tuple[Hit, ...]:
+    """The first hits; grouped, the first of each of the first videos."""
+    if group is None:
+        return hits[:limit]
+    kept: list[Hit] = []
+    counts: dict[str, int] = {}
+    for hit in hits:
+        count = counts.get(hit.video_id, 0)
+        if count < group.size and (count or len(counts) < limit):
+            counts[hit.video_id] = count + 1
+            kept.append(hit)
+    return tuple(kept)

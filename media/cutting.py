@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from ..core.errors import MediaError
@@ -117,7 +118,7 @@ def _copyable(container: InputContainer, stream: VideoStream, span: _Span) -> in
         return 0
     kept = 0
     for packet in chain([head], [following] if following else [], packets):
-        if packet.pts is None or packet.is_corrupt or packet.duration is None:
+        if packet.pts is None or packet.dts is None or packet.is_corrupt or not packet.duration:
             return 0
         if packet.pts >= span.stop:
             later = islice(packets, _REORDER_DEPTH)
@@ -177,6 +178,9 @@ def _add_encoder(target: OutputContainer, source: VideoStream, frame: VideoFrame
     encoder.width, encoder.height = max(2, frame.width & ~1), max(2, frame.height & ~1)
     encoder.pix_fmt = "yuv420p"
     encoder.codec_context.time_base = base
+    for tag in ("colorspace", "color_primaries", "color_trc"):
+        setattr(encoder.codec_context, tag, getattr(frame, tag))
+    encoder.codec_context.color_range = ColorRange.MPEG
     if aspect := source.codec_context.sample_aspect_ratio:
         encoder.codec_context.sample_aspect_ratio = aspect
     if quarter_turns := turns(frame):
@@ -199,7 +203,9 @@ def _timed(
         last = pts, frame
     if last:
         natural = ending if ending is not None else last[0] + span.clock.span(last[1])
-        end = natural if natural <= span.clock.window(span.end)[1] else span.clock.tick_before(span.end)
+        end = span.clock.tick_before(span.end)
+        if natural <= span.clock.window(span.end)[1] or end <= last[0] + span.clock.frame // 2:
+            end = natural
         yield last[0], max(1, end - last[0]), last[1]
 
 

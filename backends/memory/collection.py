@@ -25,7 +25,7 @@ _FEW_DEAD = 1000  # a log with fewer dead rows isn't worth writing anew
 
 
 class Collection:
-    """Records and their vectors, row by row without a gap: the last row moves into the place of a deleted one."""
+    """Records and their vectors, row by row without a gap: the last row fills the place of a deleted one."""
 
     def __init__(self, meta: CollectionMeta) -> None:
         self.meta = meta
@@ -54,6 +54,7 @@ class Collection:
         return rows.astype(np.float32)
 
     def put(self, records: Sequence[Record], vectors: Vectors) -> None:
+        """Write records whole; the vectors are in stored form."""
         self._reserve(len(self.records) + len(records))
         for record, vector in zip(records, vectors, strict=True):
             row = self.rows.setdefault(record.id, len(self.records))
@@ -62,6 +63,7 @@ class Collection:
         self.written += len(records)
 
     def change(self, ids: Sequence[str], patch: Patch) -> None:
+        """Replace what the patch gives of records that are here."""
         given = {part.name: getattr(patch, part.name) for part in fields(patch)}
         given = {name: value for name, value in given.items() if value is not None}
         for row in (self.rows[id] for id in ids):
@@ -69,6 +71,7 @@ class Collection:
         self.written += len(ids)
 
     def remove(self, ids: Sequence[str]) -> None:
+        """Delete records that are here."""
         for id in ids:
             row, last = self.rows.pop(id), self.records.pop()
             if last.id != id:
@@ -80,7 +83,8 @@ class Collection:
     def scores(self, query: Vectors) -> NDArray[np.floating[Any]]:
         """The likeness of every row, at float32's precision; equal vectors have equal scores."""
         if self.metric is Metric.COSINE:  # einsum, since a BLAS sums a row's products as its place demands
-            return np.clip(np.einsum("ij,j->i", self.vectors, query), -1, 1)
+            cosines: Vectors = np.einsum("ij,j->i", self.vectors, query)
+            return cosines.clip(-1, 1)
         wide = query.astype(np.float64)
         blocks = (self.vectors[at : at + _BLOCK] for at in range(0, len(self.records), _BLOCK))
         if self.metric is Metric.IP:

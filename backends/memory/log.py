@@ -1,9 +1,9 @@
 """An append-only log of one collection: what a store in memory writes so that a folder keeps it.
 
-A log is a row of entries, each one batch: a mark, the length and CRC-32 of the payload, the payload. A payload is
-one line of JSON and raw bytes after it. An entry is written by one system call, so a killed process leaves whole
-entries and at most one torn one at the end, which nobody was told of: reading cuts it off. Damage with whole entries
-behind it is no torn write but a broken disk or a stranger's hand, and is refused.
+A log is a row of entries, one for each batch: a mark, the length and CRC-32 of the payload, the payload. That
+is one line of JSON and raw bytes after it. An entry is written by one system call, so a killed process leaves
+whole entries and at most one torn one at the end, which nobody was told of: reading cuts it off. Damage with
+whole entries behind it is no torn write but a broken disk or a stranger's hand, and is refused.
 """
 
 from __future__ import annotations

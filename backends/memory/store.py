@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, Un
 from ...core.filters import ALL, matches
 from ...core.locks import FolderLock, disk_error
 from ...core.records import Hit, Record, Vector
-from ...core.requests import Answer, CheckedRequest, Group, NearRecord, NearVector, Patch, Receipt, Where
-from ...core.space import CollectionMeta, CollectionSpec, Metric
+from ...core.requests import Answer, CheckedRequest, NearRecord, NearVector, Patch, Receipt, Where
+from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
 from .collection import Collection, best_first, lent, page, values
 from .log import Log, patch_to_json
@@ -37,9 +37,9 @@ _LOGGER = logging.getLogger(__name__)
 class MemoryStore(VectorStore):
     """Exact search by comparing with every vector. Contract: `VectorStore`.
 
-    Without a path the instance keeps its records until it is garbage: it may be closed and opened again, while
-    another instance starts empty. With a path they live in a log in `path/<collection>`, which one instance at
-    a time may hold; memory still has all of them. Vectors are kept as float32, of cosine spaces at unit length.
+    Without a path the instance itself keeps the records: it may be closed and opened again, while another
+    instance starts empty. With a path they live in a log in `path/<collection>`, which one instance at a time
+    may hold; memory has all of them, too. Vectors are kept as float32, those of cosine spaces at unit length.
 
     Args:
         path: The folder for collections; None keeps nothing beyond the instance.
@@ -106,15 +106,17 @@ class MemoryStore(VectorStore):
     def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
         with self._writing() as collection:
             known = [id for id in ids if id in collection.rows]
-            self._append({"update": known, "to": patch_to_json(patch, self.schema)})
-            collection.change(known, patch)
+            if known:
+                self._append({"update": known, "to": patch_to_json(patch, self.schema)})
+                collection.change(known, patch)
         return Receipt(upserted=tuple(known))
 
     def _delete(self, ids: Sequence[str]) -> Receipt:
         with self._writing() as collection:
             known = [id for id in ids if id in collection.rows]
-            self._append({"delete": known})
-            collection.remove(known)
+            if known:
+                self._append({"delete": known})
+                collection.remove(known)
         return Receipt(deleted=tuple(known))
 
     def _delete_where(self, where: Where) -> Receipt:
@@ -156,8 +158,8 @@ class MemoryStore(VectorStore):
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001 - the base's hook
         with self._lock:
             ids = iter(list(self._open_one.rows))
-        while page := list(islice(ids, _PAGE)):
-            for record in self._fetch(page, vectors).values():
+        while some := list(islice(ids, _PAGE)):
+            for record in self._fetch(some, vectors).values():
                 if self._matches(record, where):
                     yield record
 

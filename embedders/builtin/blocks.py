@@ -7,11 +7,11 @@
 | words | 408 | title, tags, caption, subtitles | .74 |
 | slack | 1 | what fills the record up to the common norm; always 0 in a query | 0 to 1 |
 
-A record that lacks a block (no text, a text without letters, a still picture without motion) is shorter than the
-others. Cosine would stretch it back to unit length and so lift it above records that look just the same and have
-text besides. The slack takes up the difference instead: every record has the same norm before it is scaled, queries
-don't see the slack, and hence a record's likeness to a picture doesn't depend on whether it has text, nor its
-likeness to a text on whether it has pictures.
+A record that lacks a block (no text, a text without letters, a still picture without motion) is shorter
+than the others. Cosine would stretch it back to unit length and so lift it above records that look just the
+same and have text besides. The slack takes up the difference instead: every record has the same norm before
+it is scaled, and queries don't see the slack. So a record's likeness to a picture doesn't depend on whether
+it has text, nor its likeness to a text on whether it has pictures.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def record_vector(picture: Picture | None, text: str) -> list[float]:
         text: Title, tags, caption, subtitles; may be empty.
 
     Returns:
-        768 numbers of unit norm, each exactly a float32. A record without any feature is all slack: it is stored
-        like any other and no query is like it.
+        768 numbers of unit norm, each exactly a float32. A record without any feature is all slack: it is
+        stored like any other and no query is like it.
     """
     return _record(_scaled(picture, LOOK_WEIGHT, COLOURS_WEIGHT), text)
 
@@ -75,8 +75,8 @@ def query_vector(picture: Picture | None, text: str | None) -> list[float] | Non
     """Lay out a query: a picture, a text, or both with an equal say.
 
     Returns:
-        768 numbers of unit norm, each exactly a float32; None where the query has no features at all, as "???" has
-        none: nothing can be like it, and the caller says so.
+        768 numbers of unit norm, each exactly a float32; None where the query has no features at all, as
+        "???" has none: nothing can be like it, and the caller says so.
     """
     parts = [_picture_query(picture), _text_query(text or "")]
     units = [_unit(part) for part in parts if any(part)]

@@ -1,7 +1,7 @@
 """Colour and light words in English and Chinese: what a text query asks of a picture.
 
-The same 16 axes as the colour block of a picture, so that "a red flower" or "黑白" finds pictures that carry no
-text. Pure Python: a text query works without numpy.
+The same 16 axes as the colour block of a picture, so that "a red flower" or "黑白" finds pictures that carry
+no text. Pure Python: a text query works without numpy.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ _HAN = {
 }
 
 _NOT_COLOURS = (  # Words that hold a colour's character and mean something else.
-    "明白 白天 白领 空白 坦白 白费 表白 黑客 黑板 黄河 黄昏 黄瓜 蓝牙 蓝图 红包 网红 红绿灯 红外 绿化 灰尘 灰心 "
-    "棕榈 暗示 暗号 蛋白 白银 白菜 白酒"
+    "明白 白天 白领 空白 坦白 白费 表白 蛋白 白银 白菜 白酒 黑客 黑板 黄河 黄昏 黄瓜 蓝牙 蓝图 "
+    "红包 网红 红绿灯 红外 绿化 灰尘 灰心 棕榈 暗示 暗号"
 ).split()
 
 _BLACK_AND_WHITE = re.compile(r"\bblack[\s-]*(?:and|&|n)[\s-]*white\b|\bb\s?[&/]\s?w\b")
@@ -83,9 +83,7 @@ def _by_word(lexicon: dict[str, str]) -> dict[str, str]:
 
 _AXIS_OF_WORD = _by_word(_ENGLISH)
 _AXIS_OF_HAN = _by_word(_HAN)
-_HAN_WORDS = re.compile(
-    "|".join(sorted([*_AXIS_OF_HAN, *_NOT_COLOURS], key=lambda word: (-len(word), word)))
-)
+_HAN_WORDS = re.compile("|".join(sorted([*_AXIS_OF_HAN, *_NOT_COLOURS], key=lambda word: (-len(word), word))))
 
 
 def colour_query(text: str) -> list[float]:

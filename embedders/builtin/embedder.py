@@ -1,7 +1,7 @@
-"""The builtin embedder: colour, light, texture, motion, and the words of titles, tags and captions. No weights.
+"""The builtin embedder: colour, light, texture, motion, and the words of titles, tags and captions.
 
-It has no semantics: "puppy" doesn't find "dog", and a text finds pictures only through their own text or through
-colour and light words. What it reaches, measured, stands in `docs/builtin.md`.
+It has no weights and no semantics: "puppy" doesn't find "dog", and a text finds pictures only through their own text
+or through colour and light words. What it reaches, measured, stands in `docs/builtin.md`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,14 @@ class BuiltinEmbedder(Embedder):
 
     def _embed_query(self, parts: Sequence[Media]) -> Embedded:
         text = "\n".join(part.text or "" for part in parts if part.modality is Modality.TEXT)
-        described = [each for part in parts if part.modality is not Modality.TEXT for each in _described(part)]
+        described = [
+            each for part in parts if part.modality is not Modality.TEXT for each in _described(part)
+        ]
         vector = query_vector(_pooled(described), text)
         if vector is None:
-            raise InvalidQueryError(f"there is no word in the query text {text[:40]!r}", hint="use letters or digits")
+            raise InvalidQueryError(
+                f"there is no word in the query text {text[:40]!r}", hint="use letters or digits"
+            )
         return Embedded(vector)
 
     def _embed_frames(self, clips: Sequence[ClipInput]) -> list[Embedded]:

@@ -1,4 +1,4 @@
-"""What is measured of a single frame: pure functions from pixels to numbers, one per descriptor (numpy only)."""
+"""What is measured of a single frame: functions from pixels to numbers, one per descriptor (numpy only)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,20 @@ _RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 def without_bars(planes: Bytes) -> Bytes:
     """Cut off black bars: outer rows and columns where at most 5 % of the pixels are brighter than 18 of 255.
 
-    All these functions take pictures as planes: 3 x height x width.
+    Where less than a quarter of a side would be left, it isn't a picture in bars but one bright thing in the
+    dark, and nothing is cut. All these functions take pictures as planes: 3 x height x width.
     """
     bright = planes.max(axis=0) > _BAR_LEVEL
     rows = np.flatnonzero(bright.mean(axis=1) > _BAR_SHARE)
     columns = np.flatnonzero(bright.mean(axis=0) > _BAR_SHARE)
     if not rows.size or not columns.size:
         return planes
-    return planes[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inner = planes[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return (
+        inner
+        if all(4 * left >= whole for left, whole in zip(inner.shape, planes.shape, strict=True))
+        else planes
+    )
 
 
 def at_least(planes: Bytes, side: int) -> Bytes:
@@ -53,7 +59,7 @@ def at_least(planes: Bytes, side: int) -> Bytes:
 
 
 def cell_means(planes: Floats, side: int) -> Floats:
-    """Average the pixels of side x side cells of each plane; the planes have at least that many pixels a side."""
+    """Average the pixels of side x side cells of each plane, which has at least that many pixels a side."""
     numbers = _cell_numbers(*planes.shape[-2:], side).ravel()
     pixels = np.bincount(numbers)
     flat = planes.reshape(-1, numbers.size)
@@ -131,7 +137,7 @@ def edges_and_texture(grey: Floats) -> tuple[Floats, Floats]:
     Args:
         grey: Height x width, 0 to 255.
     """
-    down, across = np.gradient(grey)
+    down, across = (np.gradient(grey, axis=axis) for axis in (0, 1))
     strength = np.sqrt(down * down + across * across)
     steps = np.minimum(np.log2(strength + 1), 7).astype(np.intp)
     strengths = np.bincount(steps.ravel(), minlength=8) / steps.size
@@ -154,10 +160,10 @@ def _oriented(down: Floats, across: Floats, strength: Floats) -> Floats:
 
 
 def _patterns(grey: Floats, radius: int) -> NDArray[np.float64]:
-    """Local binary patterns, rotation invariant and uniform (riu2; Ojala, Pietikäinen & Mäenpää 2002): 10 shares.
+    """Rotation-invariant uniform local binary patterns (riu2; Ojala, Pietikäinen & Mäenpää 2002): 10 shares.
 
-    The 8 neighbours are whole pixels of a square ring, not interpolated on a circle; one counts as set when it is at
-    least as bright as the middle. Bin n < 9 is for n neighbours set in one arc, bin 9 for everything else.
+    The 8 neighbours are whole pixels of a square ring, not interpolated on a circle. One counts as set when
+    it is at least as bright as the middle. Bin n < 9 is for n neighbours set in one arc, bin 9 for the rest.
     """
     height, width = (size - 2 * radius for size in grey.shape)
     middle = grey[radius:-radius, radius:-radius]
@@ -181,8 +187,8 @@ def _riu2() -> NDArray[np.intp]:
 def moods(planes: Bytes) -> Floats:
     """Judge the picture as a whole, 0 to 1 each: black-and-white, dark, bright, vivid.
 
-    Black-and-white (or evenly toned) means that 99 % of the pixels have nearly the same chroma. The mean would not
-    do: a grey road with a red car has hardly any colour on average.
+    Black-and-white (or evenly toned) means that 99 % of the pixels have nearly the same chroma. The mean
+    would not do: a grey road with a red car has hardly any colour on average.
     """
     lab = palette.oklab(palette.linear(planes[:, 1::3, 1::3].reshape(3, -1)))
     light = lab[0].mean()
@@ -194,7 +200,7 @@ def moods(planes: Bytes) -> Floats:
 
 
 def motion(thumbs: Floats) -> Floats:
-    """How much neighbouring pictures differ: where (3 x 3 cells) and, last, how little. Zeros for one picture.
+    """Where neighbouring pictures differ (3 x 3 cells) and, last, how little. Zeros for one picture.
 
     Args:
         thumbs: Count x side x side, luma, 0 to 1, in the order of time.

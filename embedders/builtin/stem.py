@@ -1,8 +1,7 @@
 """A light English stemmer: brings the plural, -ing and -ed forms of a word together.
 
-Lighter than Porter's (1980): it undoes inflection only and leaves derivation alone ("singer" and "singing" stay
-apart), since a wrong conflation costs a search more than a missed one (Harman, "How effective is suffixing?", 1991).
-A stem is a key, not a word: "dance", "dances" and "dancing" all become "danc".
+Lighter than Porter's (1980): it undoes inflection and leaves derivation alone ("singer" and "singing" stay
+apart). A stem is a key, not a word: "dance", "dances" and "dancing" all become "danc".
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ _DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1$")
 def stem(word: str) -> str:
     """Stem one folded word; words that aren't plain a-z are returned as they are.
 
-    The steps, each at most once: irregular forms; -ies and -ied to -y; -es after a hiss; -s; -ing and -ed where what
-    remains has a vowel and three letters; then a final e and a doubled last consonant go, so that "running" meets
-    "run" and "dancing" meets "dance".
+    The steps, each at most once: irregular forms; -ies and -ied to -y; -es after a hiss; -s; -ing and -ed
+    where what remains has a vowel and three letters; then a final e and a doubled last consonant go, so that
+    "running" meets "run" and "dancing" meets "dance".
     """
     word = _IRREGULAR.get(word, word)
     if not _ENGLISH.fullmatch(word):

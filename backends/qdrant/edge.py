@@ -1,0 +1,198 @@
+"""Qdrant's own engine in process (`qdrant-edge-py`): a folder for each collection, and no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import qdrant_edge
+from qdrant_edge import (
+    CountRequest,
+    Filter,
+    HasIdCondition,
+    Point,
+    Query,
+    QueryBatchRequest,
+    QueryRequest,
+    ScoredPoint,
+    ScrollRequest,
+    SearchParams,
+    UpdateOperation,
+)
+
+from ...core.capabilities import Capabilities, Feature, Form
+from ...core.checks import SCORE_KIND
+from ...core.deadline import RetryPolicy
+from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
+from ...core.fields import Schema
+from ...core.records import Hit, Record, ScoreKind, Vector
+from ...core.requests import Answer, CheckedRequest, NearVector, Patch, Receipt, Where
+from ...core.space import CollectionMeta, CollectionSpec
+from ...core.store import VectorStore
+from . import filters, points
+from .folder import CollectionFolder, translate
+
+_PAGE = 1000  # records of one read while scanning
+_SMALL = 10_000  # vectors, which are compared in a few milliseconds; their index takes many seconds to build
+
+
+class QdrantEdgeStore(VectorStore):
+    """Collections in a folder, each open in one process at a time. Contract: `VectorStore`.
+
+    Args:
+        path: The folder of the collections; made when it is missing.
+        lock_wait: Seconds to wait for another process that has the collection open.
+        timeout: Seconds for one public call, its retries included; what the engine is doing isn't cut short.
+        retry: How a disk that fails for the moment is tried again.
+    """
+
+    kind = "qdrant"
+    forms = (
+        Form(
+            name="engine in process",
+            configure="path",
+            features=frozenset({Feature.EXACT, Feature.PREFIX, Feature.ADD_FIELD, Feature.DURABLE}),
+            tried="qdrant-edge-py 0.9.0",
+            notes="One process at a time. Searches are exact until `optimize` has built an index.",
+        ),
+    )
+
+    def __init__(
+        self, *, path: Path, lock_wait: float = 10.0, timeout: float = 30.0, retry: RetryPolicy | None = None
+    ) -> None:
+        super().__init__(timeout=timeout, retry=retry)
+        self._path = Path(path).expanduser().absolute()
+        self._lock_wait = lock_wait
+        self._opened: CollectionFolder | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
+        self._close()
+        form = self.forms[0]
+        self.can = Capabilities(form.name, form.features, version("qdrant-edge-py"))
+        self._opened = CollectionFolder(self._path / spec.name, lock_wait=self._lock_wait)
+        return self._opened.load()
+
+    def _create(self, spec: CollectionSpec) -> CollectionMeta:
+        if spec.media:
+            raise UnsupportedError("Qdrant doesn't vectorize media", hint="use a stack with an embedder")
+        return self._folder.make(spec)
+
+    def _add_fields(self, meta: CollectionMeta) -> None:
+        self._folder.keep(meta)
+
+    def _flush(self) -> None:
+        self._folder.shard.flush()
+
+    def _optimize(self, progress: Callable[[float], None]) -> None:
+        shard = self._folder.shard
+        info = shard.info()
+        unindexed = info.points_count - info.indexed_vectors_count
+        if unindexed > _SMALL or (info.points_count > _SMALL and unindexed * 5 > info.points_count):
+            shard.optimize()
+            shard.flush()
+        progress(1.0)
+
+    def _drop(self) -> None:
+        self._folder.drop()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def _upsert(self, records: Sequence[Record]) -> Receipt:
+        schema = self.schema
+        batch = [_point(row, schema) for row in records]
+        self._folder.shard.update(UpdateOperation.upsert_points(batch))
+        return Receipt(upserted=tuple(record.id for record in records))
+
+    def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
+        # By a filter, for the engine refuses a list of ids of which one is unknown.
+        known = Filter(must=[HasIdCondition({points.point_id(id) for id in ids})])
+        changes = points.changes(patch, self.schema)
+        self._folder.shard.update(UpdateOperation.set_payload_by_filter(known, changes))
+        return Receipt(upserted=tuple(ids))
+
+    def _delete(self, ids: Sequence[str]) -> Receipt:
+        self._folder.shard.update(UpdateOperation.delete_points([points.point_id(id) for id in ids]))
+        return Receipt(deleted=tuple(ids))
+
+    def _delete_where(self, where: Where) -> Receipt:
+        condition = filters.condition(where.node) or Filter()
+        self._folder.shard.update(UpdateOperation.delete_points_by_filter(condition))
+        return Receipt()
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
+        batch = QueryBatchRequest([_query(request) for request in requests])
+        return [self._answer(found) for found in self._folder.shard.query_batch(batch)]
+
+    def _answer(self, found: Sequence[ScoredPoint]) -> Answer:
+        kind, schema = SCORE_KIND[self.meta.spec.space.metric], self.schema
+        hits = [Hit(_record(point, schema), _score(point.score, kind), kind) for point in found]
+        return Answer(tuple(sorted(hits, key=lambda hit: (-hit.score, hit.id))))
+
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
+        found = self._folder.shard.retrieve(
+            [points.point_id(id) for id in ids], with_payload=True, with_vector=vectors
+        )
+        records = [_record(point, self.schema) for point in found]
+        return {record.id: record for record in records}
+
+    def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
+        condition, offset, more = filters.condition(where.node), None, True
+        while more:
+            request = ScrollRequest(
+                offset=offset, limit=_PAGE, filter=condition, with_payload=True, with_vector=vectors
+            )
+            page, offset = self._folder.shard.scroll(request)
+            for point in page:
+                yield _record(point, self.schema)
+            more = offset is not None
+
+    def _count(self, where: Where) -> int:
+        return self._folder.shard.count(CountRequest(exact=True, filter=filters.condition(where.node)))
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    @property
+    def _folder(self) -> CollectionFolder:
+        if self._opened is None:
+            raise ConfigurationError("this store is not open", hint="call open(spec, create=...) first")
+        return self._opened
+
+    def _translate(self, error: Exception) -> PolyreelError | None:
+        return translate(error, self._opened.path if self._opened else self._path)
+
+
+def _point(record: Record, schema: Schema) -> Point:
+    vector = cast("Any", record.content)  # any sequence of numbers
+    return Point(points.point_id(record.id), vector, points.payload(record, schema))
+
+
+def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:
+    return points.record(cast("dict[str, Any]", point.payload), cast("Vector | None", point.vector), schema)
+
+
+def _query(request: CheckedRequest) -> QueryRequest:
+    near = cast("NearVector", request.near)  # the base resolves ids and refuses media and text
+    return QueryRequest(
+        limit=request.limit,
+        query=Query.Nearest(cast("Any", near.vector)),
+        filter=filters.condition(request.where.node),
+        params=SearchParams(exact=request.exact),
+        with_payload=True,
+    )
+
+
+def _score(score: float, kind: ScoreKind) -> float:
+    """A similarity, higher for better; the engine gives L2 as a distance."""
+    if kind is ScoreKind.NEG_L2:
+        return 0.0 - score
+    return max(-1.0, min(1.0, score)) if kind is ScoreKind.COSINE else score

@@ -1,0 +1,82 @@
+"""Records as Qdrant's points and back. The server's adapter keeps the same payload as the engine in process.
+
+A payload has the record's own columns at its top and the declared ones, with `present`, under `f`, so that no
+field clashes with a column; `text` and `extra` are JSON text, which keeps any key and any integer exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
+from ...core.records import Channel, Record, Scope, Text, Vector
+from ...core.requests import Patch
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "polyreel").bytes
+
+
+def point_id(id: str) -> UUID:
+    """The point's id, for Qdrant takes no text: `uuid5`, also of an id that is a UUID already."""
+    digest = hashlib.sha1(_NAMESPACE + id.encode(), usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
+
+
+def path(column: str) -> str:
+    """Where a filter finds a stored column in the payload."""
+    return column if column in BUILT_IN else f"f.{column}"
+
+
+def payload(record: Record, schema: Schema) -> dict[str, object]:
+    """All of a record but its vector."""
+    return {
+        "id": record.id,
+        "video_id": record.video_id,
+        "uri": record.uri,
+        "scope": record.scope,
+        "start": record.start_ms,
+        "end": record.end_ms,
+        "channel": record.channel,
+        "recipe": record.recipe,
+        "text": _written(record.text.to_json()) if record.text else "",
+        "extra": _written(record.extra) if record.extra else "",
+        "f": row(schema, record.fields),
+    }
+
+
+def changes(patch: Patch, schema: Schema) -> dict[str, object]:
+    """The parts of a payload that a patch replaces, each of them whole."""
+    changed: dict[str, object] = {}
+    if patch.fields is not None:
+        changed = {"f": row(schema, patch.fields), "extra": _written(patch.extra) if patch.extra else ""}
+    if patch.text is not None:
+        changed["text"] = _written(patch.text.to_json())
+    if patch.uri is not None:
+        changed["uri"] = patch.uri
+    return changed
+
+
+def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) -> Record:
+    """The record that the payload was made from; fields that were declared later are null."""
+    text, extra, fields = payload["text"], payload["extra"], payload["f"]
+    return Record(
+        id=payload["id"],
+        video_id=payload["video_id"],
+        uri=payload["uri"],
+        scope=Scope(payload["scope"]),
+        start_ms=payload["start"],
+        end_ms=payload["end"],
+        channel=Channel(payload["channel"]),
+        recipe=payload["recipe"],
+        content=vector,
+        text=Text.from_json(json.loads(text)) if text else Text(),
+        fields=read_row(schema, fields) if fields[PRESENT] else {},
+        extra=json.loads(extra) if extra else {},
+    )
+
+
+def _written(value: Mapping[str, object]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))

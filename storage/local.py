@@ -1,0 +1,176 @@
+"""Files in a folder: the object store of a machine without one."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
+
+from ..core.deadline import RetryPolicy
+from ..core.errors import InvalidQueryError, NotFoundError, PolyreelError
+from ..core.locks import disk_error, is_temporary, replacing
+from ..core.objects import ObjectInfo, ObjectStore, Progress, checked_key
+
+_BLOCK = 1 << 20  # bytes moved at once
+
+
+class LocalObjects(ObjectStore):
+    """Objects as files below one folder, by their keys. Contract: `ObjectStore`.
+
+    A key can't lead out of the folder, not by a symbolic link either; linked folders are not listed. An address
+    is a `file:` URI, which serves this machine only, for as long as the file is there.
+
+    Args:
+        path: The folder; made when it is missing.
+        copy: Whether files that lie elsewhere are to be copied in, in place of being used where they are.
+        timeout: Seconds for one call, its retries included.
+        retry: How a disk that fails for the moment is tried again.
+    """
+
+    kind = "local"
+    schemes = frozenset({"file"})
+
+    def __init__(
+        self, *, path: Path, copy: bool = False, timeout: float = 30.0, retry: RetryPolicy | None = None
+    ) -> None:
+        super().__init__(timeout=timeout, retry=retry)
+        self._root = Path(path).expanduser().absolute()
+        self._copy = copy
+
+    def _ensure_bucket(self) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    def _put(
+        self, key: str, source: Path | bytes, content_type: str | None, progress: Progress
+    ) -> ObjectInfo:
+        target = self._place(key)
+        with _readable(source) as stream:
+            try:
+                with replacing(target) as out:
+                    _copied(stream, out, progress)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise InvalidQueryError(self._clash(key)) from error
+        return _info(key, target.stat())
+
+    def _get(self, key: str, target: Path, progress: Progress) -> Path:
+        with self._open_object(key) as stream, replacing(target) as out:
+            _copied(stream, out, progress)
+        return target
+
+    def _open_object(self, key: str) -> BinaryIO:
+        try:
+            return self._place(key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise NotFoundError(f"there is no object {key!r} in {self._root}") from error
+
+    def _stat(self, key: str) -> ObjectInfo | None:
+        path = self._place(key)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if path.is_file():
+                return _info(key, path.stat())
+        return None
+
+    def _delete(self, key: str) -> None:
+        path = self._place(key)
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            path.unlink()
+        with suppress(OSError):  # a folder that holds something stays
+            for folder in path.parents[: path.parts.__len__() - len(self._root.parts) - 1]:
+                folder.rmdir()
+
+    def _list(self, prefix: str) -> Iterator[ObjectInfo]:
+        try:
+            yield from self._below("", prefix)
+        except OSError as error:
+            raise self._translate(error) or error from error
+
+    def _below(self, folder: str, prefix: str) -> Iterator[ObjectInfo]:
+        """The objects of a folder, whose key is empty or ends in a slash, in the order of their whole keys."""
+        for name in _names(self._root / folder):
+            key = folder + name
+            if key.endswith("/"):
+                if key.startswith(prefix) or prefix.startswith(key):
+                    yield from self._below(key, prefix)
+            elif key.startswith(prefix):
+                with suppress(InvalidQueryError):  # a stranger's file, whose name can't be a key
+                    if (info := self._stat(checked_key(key))) is not None:
+                        yield info
+
+    def _uri(self, key: str) -> str:
+        return self._place(key).as_uri()
+
+    def _url(self, key: str, expires: float) -> str:
+        return self._uri(key)
+
+    def _path(self, uri: str) -> Path | None:
+        scheme, _, rest = uri.partition(":")
+        if scheme.lower() != "file":
+            return None
+        host, path = "", rest
+        if rest.startswith("//"):
+            host, slash, path = rest[2:].partition("/")
+            path = slash + path
+        return Path(os.fsdecode(unquote_to_bytes(path))) if path and host in ("", "localhost") else None
+
+    def _refer(self, path: Path) -> str | None:
+        return None if self._copy else path.absolute().as_uri()
+
+    def _translate(self, error: Exception) -> PolyreelError | None:
+        return disk_error(error, f"the files in {self._root}") if isinstance(error, OSError) else None
+
+    def _place(self, key: str) -> Path:
+        """The file of a key, if it lies in our folder."""
+        path = self._root / key
+        if is_temporary(path.name):
+            raise InvalidQueryError(f"{key!r} can't be the key of an object: files being written have such names")
+        if not path.resolve().is_relative_to(self._root.resolve()):
+            raise InvalidQueryError(f"the key {key!r} leads out of {self._root} by a symbolic link")
+        return path
+
+    def _clash(self, key: str) -> str:
+        """Which object is in the way: a file where the key needs a folder, or the other way round."""
+        for above in reversed(Path(key).parents):
+            if (self._root / above).is_file():
+                return f"{key!r} can't be stored beside {above.as_posix()!r}: a file can't be a folder, too"
+        below = next(self._list(f"{key}/"), None)
+        inside = below.key if below else f"{key}/"
+        return f"{key!r} can't be stored beside {inside!r}: a folder can't be a file, too"
+
+
+def _names(folder: Path) -> list[str]:
+    """What a folder holds, folders with a slash at the end, sorted as the keys below them are."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+                for entry in entries
+                if not is_temporary(entry.name)
+            ]
+    except (FileNotFoundError, NotADirectoryError):  # deleted meanwhile
+        return []
+    return sorted(names, key=os.fsencode)
+
+
+def _readable(source: Path | bytes) -> BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise NotFoundError(f"{source} can't be read: {error.strerror}") from error
+
+
+def _copied(source: BinaryIO, target: BinaryIO, progress: Progress) -> None:
+    moved = 0
+    while block := source.read(_BLOCK):
+        target.write(block)
+        moved += len(block)
+        progress(moved)
+
+
+def _info(key: str, stat: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key, stat.st_size, stat.st_mtime)
