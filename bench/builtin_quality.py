@@ -221,7 +221,7 @@ def _again(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
     encoder.time_base = Fraction(1, 25)
-    encoder.options = {"flags": "+qscale", "global_quality": str(8 * 118)}
+    encoder.options = {"qmin": "6", "qmax": "6"}
     packets = [*encoder.encode(frame.reformat(format="yuvj420p")), *encoder.encode(None)]
     decoder = av.CodecContext.create("mjpeg", "r")
     return _scaled(decoder.decode(packets[0])[0], SIZE)

@@ -58,7 +58,8 @@ def demo(
         report = search.ingest(videos, listener=trouble)
         output.line(summary(report))
         _searches(search, folder)
-    output.line(f'\nnow search by yourself: polyreel search "…" --config {config}')
+    output.line()
+    output.line(f'now search by yourself: polyreel search "…" --config {config}')
 
 
 def _configured(folder: Path, videos: Path | None) -> Path:
@@ -105,7 +106,8 @@ def _words(known: list[Manifest]) -> str:
 
 
 def _show(search: VideoSearch, asked: str, result: Result, folder: Path, name: str) -> None:
-    output.line(f"\nsearching by {asked}: {result.timing['total'] * 1000:.0f} ms")
+    output.line()
+    output.line(f"searching by {asked}: {result.timing['total'] * 1000:.0f} ms")
     for rank, hit in enumerate(result, start=1):
         thumbnail = search.thumbnail(hit, folder / "thumbnails" / f"{name}_{rank}.jpg")
         where = f"{output.name(hit.uri)} {output.span(hit.start, hit.end)}"

@@ -56,8 +56,7 @@ def stacks(config: options.Config = None, as_json: options.Json = False) -> None
     rows = []
     for name in settings.stack_names:
         chosen = settings.stack(name)
-        roles = {"store": chosen.store, "embedder": chosen.embedder, "objects": chosen.objects}
-        kinds = {role: part["kind"] if part else None for role, part in roles.items()}
+        kinds = {role: chosen.kind(role) for role in ("store", "embedder", "objects")}
         rows.append({"name": name, "default": name == settings.default_stack, **kinds})
     if as_json:
         output.document({"stacks": rows})

@@ -114,6 +114,8 @@ class Embedder(Adapter, ABC):
     """Whether a clip's vector depends on its text, so that an edited caption means embedding again."""
     swaps_text: ClassVar[bool] = False
     """Whether the text in a clip's vector can be replaced without seeing the clip again (`swap_text`)."""
+    asymmetric: ClassVar[bool] = False
+    """Whether a record's own vector must be turned into a query (`query_of`) before it looks for others."""
     joint: ClassVar[bool] = False
     """Whether several parts of a query become one vector in one call."""
     max_batch: ClassVar[int] = 16
@@ -189,6 +191,10 @@ class Embedder(Adapter, ABC):
         - Swapping twice is the same as swapping once; only where `swaps_text`.
         """
         return self._translated(lambda: self._swap_text(vector, text))
+
+    def query_of(self, vector: Vector) -> Vector:
+        """The query that looks for records like the one with this vector; the same where both are alike."""
+        return vector
 
     # -- hooks --------------------------------------------------------------------------------------------
 

@@ -1,16 +1,8 @@
-"""Filters: the tree a user writes, its JSON form, its check against a schema, and the reference evaluator.
+"""Filters: the tree a user writes, its check against a schema, and the reference evaluator.
 
 In Python, `F` makes leaves and `&`, `|`, `~` join them (mind the parentheses):
 
     (F.year >= 2020) & F.tags.any("beach", "sea") & ~F["place"].exists()
-
-In JSON, with datetimes as ISO 8601 text:
-
-    {"field": "year", "op": ">=", "value": 2020}            a leaf
-    {"field": "tags", "op": "any", "value": ["beach"]}      in, not in, any, all, none and between take a list
-    {"field": "place", "op": "exists"}                      exists takes no value
-    {"and": [...]}   {"or": [...]}   {"not": {...}}         joined
-    {}   null                                               ALL, which matches everything
 
 Logic is two-valued, the same on every store. A missing value is null; on null, `!=`, `not in` and `none` are
 true and every other operator is false; `~x` is the plain opposite of `x`.
@@ -19,11 +11,9 @@ true and every other operator is false; `~x` is the plain opposite of `x`.
 from __future__ import annotations
 
 import keyword
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
@@ -83,14 +73,14 @@ OPERATORS: Mapping[FieldType, tuple[Op, ...]] = {
 TRUE_ON_NULL = frozenset({Op.NE, Op.NOT_IN, Op.NONE})
 """The operators that hold where a value is missing; every other one doesn't."""
 
-_TAKES_LIST = frozenset({Op.IN, Op.NOT_IN, Op.BETWEEN, Op.ANY, Op.ALL, Op.NONE})
-_LEAF_KEYS = ("field", "op", "value")
-_JOINTS = ("and", "or", "not")
+TAKES_LIST = frozenset({Op.IN, Op.NOT_IN, Op.BETWEEN, Op.ANY, Op.ALL, Op.NONE})
+"""The operators of which the value is a list; that of `between` holds two."""
+
 _NO_TRUTH = (
     "a filter is neither true nor false: join filters with &, | and ~ instead of and, or and not, "
     "and write between(low, high) instead of low <= field <= high"
 )
-_HOW_TO_FILTER = "write one with F, such as F.year >= 2020, or read one with from_json"
+_HOW_TO_FILTER = "write one with F, such as F.year >= 2020, or read one with from_json or from_text"
 _HOW_TO_SHRINK = "ask for many values of one field with in or any"
 
 
@@ -320,7 +310,7 @@ def fold(
     Raises:
         InvalidQueryError: The tree is too deep or too large, or isn't a filter.
     """
-    limits = _Limits()
+    limits = Limits()
 
     def turn(node: object, depth: int) -> T:
         limits.enter(depth)
@@ -338,31 +328,7 @@ def fold(
     return turn(filter, 1)
 
 
-def to_json(filter: Filter) -> dict[str, object]:
-    """The JSON form (see the module's docstring); instants become ISO 8601 text.
-
-    Raises:
-        InvalidQueryError: A value that no field can hold, or a tree beyond the limits.
-    """
-    return fold(
-        filter,
-        leaf=_leaf_to_json,
-        all_of=lambda parts: {"and": parts} if parts else {},
-        any_of=lambda parts: {"or": parts},
-        negate=lambda part: {"not": part},
-    )
-
-
-def from_json(document: object) -> Filter:
-    """Read the JSON form. Types are left to `check`, so instants stay text here.
-
-    Raises:
-        InvalidQueryError: With the place in the document, such as `and[1].op`.
-    """
-    return _parse(document, "", 1, _Limits())
-
-
-class _Limits:
+class Limits:
     """Counts the nodes of one tree."""
 
     __slots__ = ("_nodes",)
@@ -371,6 +337,11 @@ class _Limits:
         self._nodes = 0
 
     def enter(self, depth: int) -> None:
+        """One node more, at this depth.
+
+        Raises:
+            InvalidQueryError: It is too deep, or one too many.
+        """
         self._nodes += 1
         if depth > MAX_DEPTH:
             raise InvalidQueryError(f"a filter nests at most {MAX_DEPTH} deep", hint=_HOW_TO_SHRINK)
@@ -406,7 +377,7 @@ def _operand(leaf: Condition, op: Op, type: FieldType) -> object:
         _refuse(leaf, "no value")
     if op is Op.EXISTS:
         return None
-    if op not in _TAKES_LIST:
+    if op not in TAKES_LIST:
         return _scalar(leaf, type, leaf.value)
     if not isinstance(leaf.value, tuple):
         return _refuse(leaf, "a list")
@@ -460,82 +431,3 @@ def _in_ms(value: object) -> object:
     if isinstance(value, tuple):
         return tuple(map(exact_ms, value))
     return exact_ms(value) if isinstance(value, float) else value
-
-
-def _leaf_to_json(leaf: Condition) -> dict[str, object]:
-    named: dict[str, object] = {"field": leaf.field, "op": str(leaf.op)}
-    if leaf.op == Op.EXISTS:
-        return named
-    if isinstance(leaf.value, tuple):
-        return {**named, "value": [_plain(leaf, value) for value in leaf.value]}
-    return {**named, "value": _plain(leaf, leaf.value)}
-
-
-def _plain(leaf: Condition, value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if _is_json(value) else _refuse(leaf, "text, finite numbers, booleans and instants")
-
-
-def _is_json(value: object) -> bool:
-    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _parse(document: object, path: str, depth: int, limits: _Limits) -> Filter:
-    limits.enter(depth)
-    if document is None:
-        return ALL
-    if not isinstance(document, dict):
-        raise _misread(path, f"an object is expected, not {shown(document)}")
-    for key in document:
-        if key not in _LEAF_KEYS and key not in _JOINTS:
-            hint = did_you_mean(key, (*_LEAF_KEYS, *_JOINTS))
-            raise _misread(path, f"unknown key {shown(key)}", hint)
-    joints = [key for key in document if key in _JOINTS]
-    if joints and len(document) > 1:
-        raise _misread(path, f"{joints[0]!r} stands alone in its object")
-    if joints:
-        return _parse_joint(joints[0], document[joints[0]], path, depth, limits)
-    return _parse_leaf(document, path) if document else ALL
-
-
-def _parse_joint(joint: str, inside: object, path: str, depth: int, limits: _Limits) -> Filter:
-    here = _under(path, joint)
-    if joint == "not":
-        return Not(_parse(inside, here, depth + 1, limits))
-    if not isinstance(inside, list):
-        raise _misread(here, f"a list is expected, not {shown(inside)}")
-    parts = tuple(_parse(part, f"{here}[{i}]", depth + 1, limits) for i, part in enumerate(inside))
-    return And(parts) if joint == "and" else Or(parts)
-
-
-def _parse_leaf(document: Mapping[str, object], path: str) -> Filter:
-    field, op = (_required_text(document, key, path) for key in ("field", "op"))
-    if op not in tuple(Op):
-        raise _misread(_under(path, "op"), f"unknown operator {shown(op)}", did_you_mean(op, Op))
-    if op == Op.EXISTS and "value" not in document:
-        return Condition(field, Op.EXISTS)
-    if op == Op.EXISTS or "value" not in document:
-        raise _misread(path, f"{op} takes {'no' if op == Op.EXISTS else 'a'} value")
-    value = document["value"]
-    if not all(map(_is_json, value if isinstance(value, list) else [value])):
-        expected = "text, a finite number, a boolean or a list of them"
-        raise _misread(_under(path, "value"), f"{expected} is expected, not {shown(value)}")
-    return Condition(field, Op(op), value)
-
-
-def _required_text(document: Mapping[str, object], key: str, path: str) -> str:
-    if key not in document:
-        raise _misread(path, f"{key!r} is missing")
-    value = document[key]
-    if not isinstance(value, str):
-        raise _misread(_under(path, key), f"text is expected, not {shown(value)}")
-    return value
-
-
-def _under(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _misread(path: str, problem: str, hint: str | None = None) -> InvalidQueryError:
-    return InvalidQueryError(f"filter at {path or 'its top'}: {problem}", hint=hint)

@@ -69,6 +69,14 @@ class FolderLock:
         if file is not None:
             os.close(file)
 
+    def remove(self) -> None:
+        """Give the lock back and delete its file, and the folder where nothing else is in it."""
+        if self._file is not None:
+            (self._path / _FILE).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.rmdir()
+        self.release()
+
     def _taken(self) -> int | None:
         """The locked file; None while somebody else holds it or has just removed the folder."""
         self._path.mkdir(parents=True, exist_ok=True)
@@ -144,11 +152,11 @@ def disk_error(error: OSError, what: str) -> PolyreelError:
 
 def _temporary(folder: Path) -> tuple[Path, BinaryIO]:
     for left in reversed(range(_TRIES)):
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{_TEMPORARY}{os.urandom(8).hex()}"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             return path, path.open("xb")
-        except FileNotFoundError:  # another thread removed the folder, empty as it was
+        except (FileExistsError, FileNotFoundError):  # another thread removes the folder, empty as it is
             if not left:
                 raise
     raise AssertionError("the last try returns or raises")

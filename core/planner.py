@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from .capabilities import Feature
 from .embedder import Embedder
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
-from .filters import F, Filter, to_json
+from .filter_json import to_json
+from .filters import F, Filter
 from .media import Media
 from .query import Fusion, Part, Query
 from .records import EMPTY, Hit, ScoreKind, Vector
@@ -74,20 +75,21 @@ class Planner:
     embedder: Embedder | None
     staging: Staging
 
-    def answer(self, query: Query, *, offset: int = 0) -> Page:
-        """One page; `offset` hits of the same list come before it."""
+    def answer(self, query: Query, *, seen: frozenset[str] = frozenset()) -> Page:
+        """One page of the list, without the records, or the videos of a grouped list, that were seen already."""
         began, run = time.perf_counter(), _Run()
         parts, fusion = query.parts(), query.chosen_fusion()
         where, grouped = query.condition(), query.by_video()
         if isinstance(query.limit, bool) or not isinstance(query.limit, int) or query.limit < 1:
             raise InvalidQueryError(f"limit is {query.limit!r}; it must be a whole number of at least 1")
         chosen = fusion or self._default_fusion(parts)
-        wanted = offset + query.limit
+        wanted = len(seen) + query.limit
         base = SearchRequest(NearVector(()), where, wanted, min_score=query.min_score, exact=query.exact)
         with self.staging.leased([part.media for part in parts if part.media], self._schemes()) as media:
             parts = _with_media(parts, media)
             hits = self._ranked(parts, chosen, base, run, grouped=grouped)
-        hits = self._with_similarity(hits[offset:wanted], parts, run)
+        fresh = sorted((hit for hit in hits if _shown(hit, grouped=grouped) not in seen), key=_order)
+        hits = self._with_similarity(fresh[: query.limit], parts, run)
         run.timing["total"] = time.perf_counter() - began
         explain = self._explain(parts, chosen, where, run, grouped=grouped)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
@@ -150,7 +152,7 @@ class Planner:
         return NearVector(total)
 
     def _near(self, part: Part, run: _Run) -> Near:
-        if part.like is not None:
+        if part.like is not None and not (self.embedder and self.embedder.asymmetric):
             (run.native if Feature.NEAR_RECORD in self.store.can.features else run.planned).append(
                 "near record"
             )
@@ -166,7 +168,7 @@ class Planner:
             found = self.store.fetch([part.like], vectors=True).get(part.like)
             if found is None or found.content is None or isinstance(found.content, Media):
                 raise NotFoundError(f"there is no record {part.like!r} with a vector")
-            return found.content
+            return self.embedder.query_of(found.content) if self.embedder else found.content
         embedder = self.embedder or self.store.query_embedder()
         if embedder is None:
             raise UnsupportedError(
@@ -190,10 +192,7 @@ class Planner:
     ) -> tuple[Hit, ...]:
         """The best hits but the excluded records."""
         wanted = request.limit
-        if excluded and not isinstance(request.near, NearRecord):
-            request = replace(request, limit=wanted + len(excluded))
-        elif len(excluded) > 1:
-            request = replace(request, limit=wanted + len(excluded) - 1)
+        request = replace(request, limit=min(wanted + len(excluded), self.store.can.max_limit))
         if grouped:
             return self._by_video(request, wanted, excluded, run)
         answer = self._asked(request, run)
@@ -246,6 +245,16 @@ class Planner:
         }
 
 
+def _shown(hit: Hit, *, grouped: bool) -> str:
+    """What a page must not show again."""
+    return hit.video_id if grouped else hit.id
+
+
+def _order(hit: Hit) -> tuple[float, str, int, str]:
+    """Best first; what is equally good in the order of videos and time."""
+    return -round(hit.score, 6), hit.video_id, hit.record.start_ms, hit.id
+
+
 def _with_media(parts: Sequence[Part], media: Sequence[Media]) -> list[Part]:
     """The parts with their media at the addresses that were staged for them."""
     staged = iter(media)
@@ -270,7 +279,7 @@ def _first_of_each(
                 best.setdefault(hit.video_id, hit)
         if len(hits) < limit or len(best) == before:
             break
-    return tuple(sorted(best.values(), key=lambda hit: (-hit.score, hit.id))[:wanted])
+    return tuple(sorted(best.values(), key=_order)[:wanted])
 
 
 def _fused(lists: Sequence[tuple[float, Sequence[Hit]]]) -> tuple[Hit, ...]:

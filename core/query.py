@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import InvalidQueryError, NotFoundError
-from .filters import F, Filter, from_json
+from .filter_json import from_json
+from .filters import F, Filter
 from .media import Media, Modality
 from .records import Scope, Vector
 from .registry import nearest

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from .errors import InvalidQueryError, NotFoundError
-from .filters import F, Filter, from_json
+from .filter_json import from_json
+from .filters import F, Filter
 from .ingest import Ingest
 from .journal import Journal
 from .making import Maker
@@ -47,7 +48,7 @@ class Result:
     notes: tuple[Mapping[str, object], ...]
     _query: Query = field(repr=False)
     _planner: Planner = field(repr=False)
-    _offset: int = 0
+    _seen: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __iter__(self) -> Iterator[Hit]:
         """The hits, best first."""
@@ -59,7 +60,9 @@ class Result:
 
     def more(self) -> Result:
         """The next page of the same list; empty at its end."""
-        return _result(self._query, self._planner, self._offset + len(self.hits))
+        grouped = self._query.by_video()
+        shown = {hit.video_id if grouped else hit.id for hit in self.hits}
+        return _result(self._query, self._planner, self._seen | shown)
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel search --json`."""
@@ -181,7 +184,7 @@ class VideoSearch:
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order."""
         planner = self._planner()
-        return [_result(query, planner, 0) for query in queries]
+        return [_result(query, planner, frozenset()) for query in queries]
 
     def similar(
         self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None
@@ -336,10 +339,10 @@ class VideoSearch:
         return (whole or list(records.values()))[0]
 
 
-def _result(query: Query, planner: Planner, offset: int) -> Result:
-    page: Page = planner.answer(query, offset=offset)
+def _result(query: Query, planner: Planner, seen: frozenset[str]) -> Result:
+    page: Page = planner.answer(query, seen=seen)
     return Result(
-        page.hits, page.timing, page.explain, page.usage, page.request_ids, page.notes, query, planner, offset
+        page.hits, page.timing, page.explain, page.usage, page.request_ids, page.notes, query, planner, seen
     )
 
 

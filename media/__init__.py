@@ -21,9 +21,9 @@ def probe(path: Path) -> VideoInfo:
     """Open a video, read its packets once and decode its first picture.
 
     Returns:
-        Sizes of the upright picture in pixels, times in milliseconds. `rotation` is how many degrees (0, 90, 180
-        or 270) the stored picture is turned counterclockwise to stand upright. `duration_ms` is what the packets
-        add up to, so it holds where a header lies or a file was cut off.
+        Sizes of the upright picture in pixels, times in milliseconds. `rotation` is how many degrees (0,
+        90, 180 or 270) the stored picture is turned counterclockwise to stand upright. `duration_ms` is
+        what the packets add up to, so it holds where a header lies or a file was cut off.
 
     Raises:
         NotFoundError: There is no such file.
@@ -34,14 +34,13 @@ def probe(path: Path) -> VideoInfo:
     return probe_video(path)
 
 
-def frames(
-    path: Path, *, fps: float, size: int, start_ms: int = 0, end_ms: int | None = None
-) -> FrameStream:
+def frames(path: Path, *, fps: float, size: int, start_ms: int = 0, end_ms: int | None = None) -> FrameStream:
     """Sample the pictures on screen at `start_ms + k * 1000 / fps`, for k = 0, 1, ... before `end_ms`.
 
-    Time 0 is the video's first picture. The picture on screen at t is the first one within half a frame of t (half
-    the mean frame duration, at most 50 ms); where none is that near, the one shown before and still standing. So a
-    clip shorter than one interval yields one frame, and a picture that stands for long is yielded again.
+    Time 0 is the video's first picture. The picture on screen at t is the first one within half a frame of t
+    (half the mean frame duration, at most 50 ms); where none is that near, the one shown before and still
+    standing. So a clip shorter than one interval yields one frame, and a picture that stands for long is
+    yielded again.
 
     Args:
         path: A video file.
@@ -51,8 +50,9 @@ def frames(
         end_ms: No sample at or after this time; None is the end of the video.
 
     Returns:
-        A context manager and iterator. `time_ms` is the sampling time. What can't be decoded is left out and told
-        by `damage` after the last frame. A file stands open until the last frame, the exit or the iterator's end.
+        A context manager and iterable, for one round. `time_ms` is the sampling time. What can't be decoded
+        is left out and told by `damage` after the last frame. A file stands open until the last frame, the
+        exit or the iterator's end.
 
     Raises:
         InvalidQueryError: An argument is out of range.
@@ -100,9 +100,9 @@ def shots(path: Path) -> Sequence[int]:
 def cut(path: Path, out: Path, *, start_ms: int, end_ms: int) -> Cut:
     """Write a span as MP4 (H.264, 4:2:0; AAC if there is sound), exact to a frame.
 
-    The frames are those that `frames` would show from `start_ms` on, up to but not at `end_ms`; neighbouring spans
-    share none. Packets are copied where that gives exactly these frames, else re-encoded (x264, crf 20). `out` is
-    replaced when the whole is written, so no half-written file is ever seen.
+    The frames are those that `frames` would show from `start_ms` on, up to but not at `end_ms`; neighbouring
+    spans share none. Packets are copied where that gives exactly these frames, else re-encoded (x264, crf
+    20). `out` is replaced when the whole is written, so no half-written file is ever seen.
 
     Returns:
         The real span in the source; shorter than asked for where a damaged source can't be read further.

@@ -24,7 +24,7 @@ class Clock:
         origin: The tick of the first picture, time 0.
         base: Seconds per tick.
         fps: Mean frames per second.
-        slack: Half a mean frame in seconds, at most 50 ms: how far a picture may be from a time and still be its.
+        slack: Half a mean frame in seconds, at most 50 ms: how far from a time its picture may be.
     """
 
     origin: int

@@ -80,7 +80,9 @@ def cut_span(path: Path, out: Path, *, start_ms: int, end_ms: int) -> Cut:
         missing = span.end - span.clock.seconds(piece.last) > max(span.clock.slack * 2, _ROUNDING)
         if missing and not piece.damaged and (stated is None or stated < span.end - span.clock.slack):
             end = float(span.clock.seconds(piece.last))
-            raise MediaError(f"{path} ends at {end:.2f} s, before the span {span}", hint="end the span earlier")
+            raise MediaError(
+                f"{path} ends at {end:.2f} s, before the span {span}", hint="end the span earlier"
+            )
     return Cut(out, span.clock.ms(piece.first), span.clock.ms(piece.last), reencoded=copied == 0)
 
 
@@ -94,11 +96,14 @@ def _write(path: Path, target: OutputContainer, span: _Span, piece: _Piece, copi
             pictures = _encoded(container, stream, target, span, piece)
         head = next(pictures, None)
         if head is None:
-            raise MediaError(f"{path} has no readable pictures in the span {span}", hint="choose another span")
+            raise MediaError(
+                f"{path} has no readable pictures in the span {span}", hint="choose another span"
+            )
         sound = add_sound(path, target)
         length = span.end - span.clock.seconds(piece.first)
         sounds = encoded_sound(path, sound, piece.first * span.clock.base, length) if sound else iter(())
-        for packet in heapq.merge(chain([head], pictures), sounds, key=_when):
+        everything: Iterator[Packet[Any]] = heapq.merge(chain([head], pictures), sounds, key=_when)
+        for packet in everything:
             target.mux(packet)
 
 
@@ -133,7 +138,12 @@ def _starts(span: _Span, pts: int | None) -> bool:
 
 
 def _copied(
-    container: InputContainer, stream: VideoStream, target: OutputContainer, span: _Span, piece: _Piece, count: int
+    container: InputContainer,
+    stream: VideoStream,
+    target: OutputContainer,
+    span: _Span,
+    piece: _Piece,
+    count: int,
 ) -> Iterator[Packet[VideoStream]]:
     """The first `count` packets of the span, with the stored picture's rotation."""
     copy = target.add_stream_from_template(stream)
@@ -160,7 +170,11 @@ def _encoded(
         piece.last = pts + duration
         durations[pts - piece.first] = duration
         picture = frame.reformat(encoder.width, encoder.height, "yuv420p", dst_color_range="MPEG")
-        picture.pts, picture.time_base, picture.pict_type = pts - piece.first, span.clock.base, PictureType.NONE
+        picture.pts, picture.time_base, picture.pict_type = (
+            pts - piece.first,
+            span.clock.base,
+            PictureType.NONE,
+        )
         yield from _stamped(encoder.encode(picture), durations)
     if encoder:
         yield from _stamped(encoder.encode(None), durations)
@@ -173,7 +187,9 @@ def _stamped(packets: list[Packet[VideoStream]], durations: dict[int, int]) -> I
         yield packet
 
 
-def _add_encoder(target: OutputContainer, source: VideoStream, frame: VideoFrame, base: Fraction) -> VideoStream:
+def _add_encoder(
+    target: OutputContainer, source: VideoStream, frame: VideoFrame, base: Fraction
+) -> VideoStream:
     encoder = target.add_stream("libx264", rate=frame_rate(source), options=_X264)
     encoder.width, encoder.height = max(2, frame.width & ~1), max(2, frame.height & ~1)
     encoder.pix_fmt = "yuv420p"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,8 +110,10 @@ def replacing(out: Path) -> Iterator[Path]:
     draft = out.with_name(f".{out.name}.{uuid4().hex[:8]}.part")
     try:
         yield draft
-        os.replace(draft, out)
+        draft.replace(out)
     except (OSError, av.FFmpegError) as error:
-        raise MediaError(f"{out} can't be written: {why(error)}", hint="check space and permissions") from error
+        raise MediaError(
+            f"{out} can't be written: {why(error)}", hint="check space and permissions"
+        ) from error
     finally:
         draft.unlink(missing_ok=True)

@@ -128,7 +128,7 @@ def groups(packets: Iterable[VideoPacket]) -> Iterator[Group]:
 
 
 def starts_fresh(packet: VideoPacket, following: VideoPacket | None) -> bool:
-    """Whether decoding can start here: a key frame that isn't followed by pictures shown before it (open GOP).
+    """Whether decoding can start here: a key frame not followed by pictures shown before it (open GOP).
 
     Such leading pictures follow their key frame at once (ITU-T H.265, 3.78 and 8.3.1), so one packet tells.
     """
@@ -174,5 +174,5 @@ class Decoder:
 
 
 def _intra_only(stream: VideoStream) -> bool:
-    """Whether every frame is a key frame: threads then cost more than they give (facts/builtin.md section 2)."""
+    """Whether every frame is a key frame: threads then cost more than they give."""
     return stream.codec_context.codec.intra_only

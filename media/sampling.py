@@ -1,9 +1,9 @@
 """Sampling frames at exact times, decoding no more than they need.
 
-Packets are read in order and grouped by key frames. Of each group only what comes before its last wanted picture is
-decoded; the rest, and groups without a wanted picture, are dropped undecoded. Dense samples thus decode through (frame
-threads), sparse ones only the beginnings of the groups they fall into, without seeking's overshoot; over long
-distances the container is asked to seek. Measured rules: facts/builtin.md section 2.
+Packets are read in order and grouped by key frames. Of each group only what comes before its last wanted
+picture is decoded; the rest, and groups without a wanted picture, are dropped undecoded. Dense samples thus
+decode through (frame threads), sparse ones only the beginnings of the groups they fall into, without seeking's
+overshoot; over long distances the container is asked to seek. Measured rules: facts/builtin.md section 2.
 """
 
 from __future__ import annotations
@@ -45,14 +45,18 @@ class SampledFrames:
         require(0 < fps < float("inf"), f"fps must be above 0, not {fps}")
         require(size >= 1, f"size must be at least 1 pixel, not {size}")
         require(start_ms >= 0, f"start_ms must not be negative, not {start_ms}")
-        require(end_ms is None or end_ms > start_ms, f"end_ms must be after start_ms={start_ms}, not {end_ms}")
+        require(
+            end_ms is None or end_ms > start_ms, f"end_ms must be after start_ms={start_ms}, not {end_ms}"
+        )
         self.damage: str | None = None
         self._spent = False
         self._size = size
         self._container, stream = open_video(path)
         self._aspect = stream.codec_context.sample_aspect_ratio
         clock = clock_of(stream)
-        self._run = _Run(path, self._container, stream, Targets(clock, fps, start_ms, end_ms), float(clock.fps) / fps)
+        self._run = _Run(
+            path, self._container, stream, Targets(clock, fps, start_ms, end_ms), float(clock.fps) / fps
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode and convert, frame by frame; a second round yields nothing."""
@@ -187,7 +191,9 @@ class _Run:
             return f"unreadable from {float(self._clock.seconds(where or 0)):.2f} s on: {reason}"
         if self._at_end and not self._matcher.answered and self._reader.end_pts is not None:
             end, start = self._clock.seconds(self._reader.end_pts), self._targets.at(0)
-            return f"the video ends at {float(end):.2f} s, before {start.time_ms / 1000 if start else 0:.2f} s"
+            return (
+                f"the video ends at {float(end):.2f} s, before {start.time_ms / 1000 if start else 0:.2f} s"
+            )
         near = self._decoder.failed_at if self._decoder.failure else self._reader.broken_at
         if near is None or (near > self._matcher.held_pts and not self._at_end):
             return None

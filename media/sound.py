@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -40,7 +39,9 @@ def add_sound(path: Path, target: OutputContainer) -> AudioStream | None:
     return sound
 
 
-def encoded_sound(path: Path, sound: AudioStream, start: Fraction, length: Fraction) -> Iterator[Packet[AudioStream]]:
+def encoded_sound(
+    path: Path, sound: AudioStream, start: Fraction, length: Fraction
+) -> Iterator[Packet[AudioStream]]:
     """Encode the sound from `start` (seconds on the file's own clock) for `length` seconds.
 
     Holes, a late start and what can't be decoded become silence, so that sound and picture stay together.
@@ -59,19 +60,20 @@ def encoded_sound(path: Path, sound: AudioStream, start: Fraction, length: Fract
     yield from sound.encode(None)
 
 
-def _decoded(path: Path, sound: AudioStream, start: Fraction, end: Fraction) -> Iterator[tuple[Fraction, Samples]]:
+def _decoded(
+    path: Path, sound: AudioStream, start: Fraction, end: Fraction
+) -> Iterator[tuple[Fraction, Samples]]:
     """Samples from about `start` to about `end`, with the time of the first of each block."""
     resampler = AudioResampler(format="fltp", layout=sound.layout.name, rate=sound.rate)
     with open_media(path) as source:
         stream = _sound_of(source)
         assert stream is not None
         _go_to(source, stream, start - _LEAD_IN)
-        with closing(_frames(source, stream)) as frames:
-            for frame in frames:
-                if frame.pts is None or frame.pts * frame.time_base >= end:
-                    break
-                for block in resampler.resample(frame):
-                    yield (block.pts or 0) * block.time_base, cast("Samples", block.to_ndarray())
+        for frame in _frames(source, stream):
+            if _time(frame) >= end:
+                break
+            for block in resampler.resample(frame):
+                yield _time(block), cast("Samples", block.to_ndarray())
 
 
 def _frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -88,6 +90,10 @@ def _frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]
             yield from stream.codec_context.decode(packet if packet.size else None)
         except av.FFmpegError:
             continue
+
+
+def _time(frame: AudioFrame) -> Fraction:
+    return (frame.pts or 0) * (frame.time_base or Fraction(0))
 
 
 def _go_to(source: InputContainer, stream: AudioStream, seconds: Fraction) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from ..core.errors import MediaError
@@ -66,7 +65,7 @@ def encode_jpeg(pixels: Image) -> bytes:
     frame = VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
         format="yuvj420p", dst_colorspace="itu601", dst_color_range="JPEG"
     )
-    codec = cast("VideoCodecContext", av.CodecContext.create("mjpeg", "w"))
+    codec = av.CodecContext.create("mjpeg", "w")
     codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "yuvj420p"
     codec.time_base = Fraction(1, 25)
     codec.options = {"qmin": _JPEG_QUALITY, "qmax": _JPEG_QUALITY}
@@ -86,7 +85,7 @@ def to_rgb_over_white(frame: VideoFrame, size: int) -> Image:
 
 
 def exif_orientation(jpeg: bytes) -> int:
-    """The orientation (1 to 8) that a JPEG states; 1 when it states none. Read here since PyAV drops the mirroring."""
+    """The orientation (1 to 8) that a JPEG states, else 1. Read here since PyAV drops the mirroring."""
     at = 2
     while jpeg[at : at + 1] == b"\xff" and len(jpeg) >= at + 4:
         marker, length = struct.unpack_from(">BH", jpeg, at + 1)
@@ -137,10 +136,10 @@ def _last_picture(path: Path, size: int) -> Image:
             packets = iter(reader)
             if from_end:
                 packets = reader.seek((stream.start_time or 0) + (stream.duration or 0))
-            last = None
+            last: VideoFrame | None = None
             for packet in packets:
-                last = (decoder.feed(packet) or [last])[-1]
-            last = (decoder.drain() or [last])[-1]
+                last = next(reversed(decoder.feed(packet)), last)
+            last = next(reversed(decoder.drain()), last)
             if last is not None:
                 return to_rgb(last, size, stream.codec_context.sample_aspect_ratio)
     raise MediaError(f"{path}: no picture could be decoded", hint="replace the file")

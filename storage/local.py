@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -21,8 +21,8 @@ _BLOCK = 1 << 20  # bytes moved at once
 class LocalObjects(ObjectStore):
     """Objects as files below one folder, by their keys. Contract: `ObjectStore`.
 
-    A key can't lead out of the folder, not by a symbolic link either; linked folders are not listed. An address
-    is a `file:` URI, which serves this machine only, for as long as the file is there.
+    A key can't lead out of the folder, not by a symbolic link either; linked folders are not listed.
+    Addresses are `file:` URIs: they serve this machine only, and don't expire.
 
     Args:
         path: The folder; made when it is missing.
@@ -51,21 +51,21 @@ class LocalObjects(ObjectStore):
         with _readable(source) as stream:
             try:
                 with replacing(target) as out:
-                    _copied(stream, out, progress)
+                    _copy(stream, out, progress)
+                    return _info(key, os.fstat(out.fileno()))
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 raise InvalidQueryError(self._clash(key)) from error
-        return _info(key, target.stat())
 
     def _get(self, key: str, target: Path, progress: Progress) -> Path:
         with self._open_object(key) as stream, replacing(target) as out:
-            _copied(stream, out, progress)
+            _copy(stream, out, progress)
         return target
 
     def _open_object(self, key: str) -> BinaryIO:
-        try:
-            return self._place(key).open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise NotFoundError(f"there is no object {key!r} in {self._root}") from error
+        path = self._place(key)
+        if not path.is_file():
+            raise NotFoundError(f"there is no object {key!r} in {self._root}")
+        return path.open("rb")
 
     def _stat(self, key: str) -> ObjectInfo | None:
         path = self._place(key)
@@ -79,17 +79,19 @@ class LocalObjects(ObjectStore):
         with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             path.unlink()
         with suppress(OSError):  # a folder that holds something stays
-            for folder in path.parents[: path.parts.__len__() - len(self._root.parts) - 1]:
+            for folder in path.parents:
+                if folder == self._root:
+                    break
                 folder.rmdir()
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
         try:
             yield from self._below("", prefix)
         except OSError as error:
-            raise self._translate(error) or error from error
+            raise disk_error(error, f"the files in {self._root}") from error
 
     def _below(self, folder: str, prefix: str) -> Iterator[ObjectInfo]:
-        """The objects of a folder, whose key is empty or ends in a slash, in the order of their whole keys."""
+        """The objects of a folder (`""`, or a key and a slash) in the order of their whole keys."""
         for name in _names(self._root / folder):
             key = folder + name
             if key.endswith("/"):
@@ -110,11 +112,11 @@ class LocalObjects(ObjectStore):
         scheme, _, rest = uri.partition(":")
         if scheme.lower() != "file":
             return None
-        host, path = "", rest
-        if rest.startswith("//"):
-            host, slash, path = rest[2:].partition("/")
-            path = slash + path
-        return Path(os.fsdecode(unquote_to_bytes(path))) if path and host in ("", "localhost") else None
+        for here in ("///", "//localhost/"):
+            if rest.startswith(here):
+                rest = "/" + rest.removeprefix(here)
+        local = rest.startswith("/") and not rest.startswith("//")
+        return Path(os.fsdecode(unquote_to_bytes(rest))) if local else None
 
     def _refer(self, path: Path) -> str | None:
         return None if self._copy else path.absolute().as_uri()
@@ -126,8 +128,8 @@ class LocalObjects(ObjectStore):
         """The file of a key, if it lies in our folder."""
         path = self._root / key
         if is_temporary(path.name):
-            raise InvalidQueryError(f"{key!r} can't be the key of an object: files being written have such names")
-        if not path.resolve().is_relative_to(self._root.resolve()):
+            raise InvalidQueryError(f"{key!r} can't be a key: files have such names while they are written")
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._root)):
             raise InvalidQueryError(f"the key {key!r} leads out of {self._root} by a symbolic link")
         return path
 
@@ -164,12 +166,13 @@ def _readable(source: Path | bytes) -> BinaryIO:
         raise NotFoundError(f"{source} can't be read: {error.strerror}") from error
 
 
-def _copied(source: BinaryIO, target: BinaryIO, progress: Progress) -> None:
+def _copy(source: BinaryIO, target: BinaryIO, progress: Progress) -> None:
     moved = 0
     while block := source.read(_BLOCK):
         target.write(block)
         moved += len(block)
         progress(moved)
+    target.flush()
 
 
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:

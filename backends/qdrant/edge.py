@@ -29,7 +29,7 @@ from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Schema
 from ...core.records import Hit, Record, ScoreKind, Vector
 from ...core.requests import Answer, CheckedRequest, NearVector, Patch, Receipt, Where
-from ...core.space import CollectionMeta, CollectionSpec
+from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
 from . import filters, points
 from .folder import CollectionFolder, translate
@@ -106,8 +106,8 @@ class QdrantEdgeStore(VectorStore):
     # -- writing ------------------------------------------------------------------------------------------
 
     def _upsert(self, records: Sequence[Record]) -> Receipt:
-        schema = self.schema
-        batch = [_point(row, schema) for row in records]
+        spec = self.meta.spec
+        batch = [_point(record, spec) for record in records]
         self._folder.shard.update(UpdateOperation.upsert_points(batch))
         return Receipt(upserted=tuple(record.id for record in records))
 
@@ -130,7 +130,8 @@ class QdrantEdgeStore(VectorStore):
     # -- reading ------------------------------------------------------------------------------------------
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
-        batch = QueryBatchRequest([_query(request) for request in requests])
+        metric = self.meta.spec.space.metric
+        batch = QueryBatchRequest([_query(request, metric) for request in requests])
         return [self._answer(found) for found in self._folder.shard.query_batch(batch)]
 
     def _answer(self, found: Sequence[ScoredPoint]) -> Answer:
@@ -171,20 +172,21 @@ class QdrantEdgeStore(VectorStore):
         return translate(error, self._opened.path if self._opened else self._path)
 
 
-def _point(record: Record, schema: Schema) -> Point:
-    vector = cast("Any", record.content)  # any sequence of numbers
-    return Point(points.point_id(record.id), vector, points.payload(record, schema))
+def _point(record: Record, spec: CollectionSpec) -> Point:
+    content = cast("Vector", record.content)
+    vector = points.vector(content, spec.space.metric)
+    return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
 
 
 def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:
     return points.record(cast("dict[str, Any]", point.payload), cast("Vector | None", point.vector), schema)
 
 
-def _query(request: CheckedRequest) -> QueryRequest:
-    near = cast("NearVector", request.near)  # the base resolves ids and refuses media and text
+def _query(request: CheckedRequest, metric: Metric) -> QueryRequest:
+    near = cast("NearVector", request.near)  # the base resolves ids, and refuses media and text
     return QueryRequest(
         limit=request.limit,
-        query=Query.Nearest(cast("Any", near.vector)),
+        query=Query.Nearest(points.vector(near.vector, metric)),
         filter=filters.condition(request.where.node),
         params=SearchParams(exact=request.exact),
         with_payload=True,

@@ -15,6 +15,7 @@ from qdrant_edge import (
     RangeFloat,
 )
 
+from ...core.fields import MAX_INT
 from ...core.lowering import (
     Always,
     And,
@@ -80,25 +81,25 @@ def _equal(column: str, values: tuple[Scalar, ...]) -> ConditionType:
 def _within(node: Range) -> ConditionType:
     named = {"gt": node.gt, "gte": node.gte, "lt": node.lt, "lte": node.lte}
     bounds = {name: bound for name, bound in named.items() if bound is not None}
-    if all(float(bound) == bound for bound in bounds.values()):
+    if all(isinstance(bound, float) or abs(bound) < MAX_INT for bound in bounds.values()):
         return FieldCondition(path(node.column), range=RangeFloat(**bounds))
     return Filter(must=[_side(node.column, name, int(bound)) for name, bound in bounds.items()])
 
 
 def _side(column: str, name: str, bound: int) -> Filter:
-    """One bound that no float holds, as instants after 2255 have it, while Qdrant's bounds are floats.
+    """One bound that Qdrant, whose bounds are floats, would round: an instant after 2255.
 
-    The range begins at the next float, and the few integers before it are named.
+    The range begins behind the next float, and the few integers up to there are named.
     """
-    below = name.startswith("l")
-    last = bound - 1 if name == "lt" else bound + 1 if name == "gt" else bound
-    near = _float_beyond(last, -math.inf if below else math.inf)
-    between = range(int(near) + 1, last + 1) if below else range(last, int(near))
-    span = RangeFloat(lte=near) if below else RangeFloat(gte=near)
-    sides: list[ConditionType] = [FieldCondition(path(column), range=span)]
-    if between:
-        sides.append(FieldCondition(path(column), match=MatchAny(list(between))))
-    return Filter(should=sides)
+    last = bound + {"gt": 1, "lt": -1}.get(name, 0)
+    near = _float_beyond(last, -math.inf if name.startswith("l") else math.inf)
+    step = int(math.ulp(near))
+    if name.startswith("l"):
+        span, between = RangeFloat(lt=near), range(int(near) - step, last + 1)
+    else:
+        span, between = RangeFloat(gt=near), range(last, int(near) + step + 1)
+    beyond = FieldCondition(path(column), range=span)
+    return Filter(should=[beyond, FieldCondition(path(column), match=MatchAny(list(between)))])
 
 
 def _float_beyond(bound: int, towards: float) -> float:

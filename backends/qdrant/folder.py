@@ -110,12 +110,12 @@ class CollectionFolder:
             stream.write(json.dumps(meta.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
 
     def drop(self) -> None:
-        """Delete the collection; a folder that holds anything else stays."""
+        """Delete the collection; a stranger's files in its folder stay."""
         self._close_shard()
         (self.path / _META).unlink(missing_ok=True)
         sync_folder(self.path)
-        shutil.rmtree(self.path)
-        self._lock.release()
+        shutil.rmtree(self.path / _SHARD)
+        self._lock.remove()
 
     def close(self) -> None:
         """Let go of the folder, so that another process can open it at once; a second call does nothing."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
 from ...core.records import Channel, Record, Scope, Text, Vector
 from ...core.requests import Patch
+from ...core.space import Metric
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "polyreel").bytes
 
@@ -23,6 +25,18 @@ def point_id(id: str) -> UUID:
     """The point's id, for Qdrant takes no text: `uuid5`, also of an id that is a UUID already."""
     digest = hashlib.sha1(_NAMESPACE + id.encode(), usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)
+
+
+def vector(values: Vector, metric: Metric) -> list[float]:
+    """A vector as the engine takes it.
+
+    For cosines it divides by the length in float32, and takes a vector shorter than 3e-4 for one of zeros, so
+    lengths far from 1 are brought to 1 here.
+    """
+    plain = values if isinstance(values, list) else _numbers(values)
+    if metric is not Metric.COSINE or 0.01 < (length := math.hypot(*plain)) < 1e6:
+        return plain
+    return [value / length for value in plain]
 
 
 def path(column: str) -> str:
@@ -76,6 +90,14 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
         fields=read_row(schema, fields) if fields[PRESENT] else {},
         extra=json.loads(extra) if extra else {},
     )
+
+
+def _numbers(values: Vector) -> list[float]:
+    """Python's floats: numpy's, one by one, would be slow to read."""
+    try:
+        return cast("list[float]", memoryview(values).tolist())  # type: ignore[arg-type]  # arrays have a buffer
+    except (TypeError, NotImplementedError):
+        return list(values)
 
 
 def _written(value: Mapping[str, object]) -> str:

@@ -71,6 +71,11 @@ def with_text(record: Sequence[float], text: str) -> list[float]:
     return _record([value / excess for value in seen], text)
 
 
+def without_slack(record: Sequence[float]) -> list[float]:
+    """The query that a record makes: records without text must not be alike for the want of it."""
+    return _unit([*map(float, record[:-1]), 0.0]) if any(record[:-1]) else list(record)
+
+
 def query_vector(picture: Picture | None, text: str | None) -> list[float] | None:
     """Lay out a query: a picture, a text, or both with an equal say.
 

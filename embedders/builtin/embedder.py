@@ -15,7 +15,7 @@ from ...core.errors import InvalidQueryError, MediaError
 from ...core.media import Media, Modality
 from ...core.records import Vector
 from ...core.space import Space
-from .blocks import DIMENSIONS, Picture, query_vector, record_vector, with_text
+from .blocks import DIMENSIONS, Picture, query_vector, record_vector, with_text, without_slack
 
 if TYPE_CHECKING:
     from .picture import FrameDescription
@@ -33,6 +33,7 @@ class BuiltinEmbedder(Embedder):
     frame_size = 160
     reads_text = True
     swaps_text = True
+    asymmetric = True
     joint = True
 
     def __init__(self) -> None:
@@ -59,6 +60,10 @@ class BuiltinEmbedder(Embedder):
             Embedded(record_vector(picture_block([frame.image for frame in clip.frames]), clip.text))
             for clip in clips
         ]
+
+    def query_of(self, vector: Vector) -> Vector:
+        """Without the slack, which records share that aren't alike."""
+        return without_slack(vector)
 
     def _swap_text(self, vector: Vector, text: str) -> Vector:
         return with_text(vector, text)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, cast
+from zlib import crc32
 
 import numpy as np
 import pytest
 
 from ...core.capabilities import Feature
+from ...core.fields import FieldType
 from ...core.filters import ALL, Filter
 from ...core.media import Media, Modality
 from ...core.records import Record, Vector
@@ -23,17 +25,17 @@ MakeStore = Callable[[], VectorStore]
 class StoreTests:
     """Fixtures and hooks. An author writes `make_store`, and the rest where a store differs.
 
-    `make_store` gives a function that makes a store which isn't open. Called twice it reaches the same place, so
-    that what the first wrote is there for the second after a close; a form that keeps nothing may return the
-    same instance again. Where a form is durable the function must be one that `pickle` takes to another process:
-    a class, or `functools.partial(MyStore, path=tmp_path)`.
+    `make_store` gives a function that makes a store which isn't open. Called twice it reaches the same place,
+    so that what the first wrote is there for the second after a close; a form that keeps nothing may return
+    the same instance again. Where a form is durable the function must be one that `pickle` takes to another
+    process, such as `functools.partial(MyStore, path=tmp_path)`.
     """
 
     gaps: ClassVar[Mapping[str, str]] = {}
     """Tests that must fail, and why (`"ours: ..."`, `"upstream: ..."`, `"never: ..."`).
 
-    A key is a test's name, or with brackets the one case of it: `"test_a_filter_finds[year == 2020]"`. The mark is
-    strict: a gap that closes fails until it is struck out here.
+    A key is a test's name, or with brackets one case of it: `"test_a_filter_finds[year == 2020]"`. The mark
+    is strict: a gap that closes fails until it is struck out here.
     """
 
     metrics: ClassVar[Sequence[Metric]] = (Metric.COSINE,)
@@ -88,15 +90,15 @@ class StoreTests:
         name: str = "contract",
         *,
         metric: Metric = Metric.COSINE,
-        fields: Mapping[str, str] = SCHEMA,
+        fields: Mapping[str, FieldType] = SCHEMA,
     ) -> CollectionSpec:
         """The collection that the tests use."""
-        return CollectionSpec(name, self.space(metric), fields, self.media)  # type: ignore[arg-type]
+        return CollectionSpec(name, self.space(metric), fields, self.media)
 
     def record(self, id: str, vector: Sequence[float] | None = None, **parts: object) -> Record:
-        """A record of a video of its own, with a vector that belongs to the id's length when none is given."""
-        content = self.content(vectors(1, seed=len(id))[0] if vector is None else vector)
-        given = {"video_id": f"video of {id}", "uri": f"file:///{len(id)}.mp4", **parts}
+        """A record of a video of its own, with a vector that belongs to its id when none is given."""
+        content = self.content(vectors(1, seed=crc32(id.encode()))[0] if vector is None else vector)
+        given = {"video_id": f"video of {id}", "uri": "file:///video.mp4", **parts}
         return Record(id=id, content=content, **given)  # type: ignore[arg-type]
 
     def records(self, count: int, *, seed: int = 7, prefix: str = "r") -> list[Record]:
@@ -124,6 +126,10 @@ class StoreTests:
     def found(self, store: VectorStore, vector: Sequence[float], **parts: object) -> list[str]:
         """The ids that one request finds, best first."""
         return [hit.id for hit in self.search(store, vector, **parts).hits]
+
+    def scores(self, store: VectorStore, vector: Sequence[float], **parts: object) -> dict[str, float]:
+        """The score of every record that is found, by id."""
+        return {hit.id: hit.score for hit in self.search(store, vector, limit=100, **parts).hits}
 
     def stored(self, store: VectorStore, where: Filter = ALL) -> set[str]:
         """The ids that a scan gives, each of which it must give once."""

@@ -25,6 +25,7 @@ from polyreel.core.fields import (
     to_column,
     to_ms,
 )
+from polyreel.core.filter_json import from_json, to_json
 from polyreel.core.filters import (
     ALL,
     MAX_DEPTH,
@@ -37,9 +38,7 @@ from polyreel.core.filters import (
     Op,
     Or,
     check,
-    from_json,
     matches,
-    to_json,
 )
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

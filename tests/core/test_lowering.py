@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from polyreel.core import lowering
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.fields import BUILT_IN, MAX_INT, SPAN, FieldType, Schema, check_fields, row, to_ms
+from polyreel.core.filter_json import from_json, to_json
 from polyreel.core.filters import (
     ALL,
     OPERATORS,
@@ -25,9 +26,7 @@ from polyreel.core.filters import (
     Op,
     Or,
     check,
-    from_json,
     matches,
-    to_json,
 )
 from polyreel.core.lowering import (
     Always,

@@ -1,0 +1,170 @@
+"""Every store must agree with the exact one: random records, changes and filters, and the answers compared.
+
+    class TestMyParity(ParityContract):
+        @pytest.fixture
+        def make_store(self, tmp_path):
+            return partial(MyStore, path=tmp_path)
+
+The examples are the same in every run. Scores are compared, and ids by their own score, since ties may swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import Phase, given, note, settings
+from hypothesis import strategies as st
+
+from ..backends.memory import MemoryStore
+from ..core.capabilities import Feature
+from ..core.filters import ALL, Filter
+from ..core.records import Hit, Record
+from ..core.requests import Group, SearchRequest
+from ..core.store import VectorStore
+from .store import StoreTests
+from .strategies import Change, changes, filters, records, seeded
+
+__all__ = ["ParityContract"]
+
+_MANY = 200  # more hits than an example has records
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """What one example writes and asks."""
+
+    records: Sequence[Record]
+    changes: Sequence[Change]
+    wheres: Sequence[Filter]
+    query: Sequence[float]
+    limit: int
+
+
+class ParityContract(StoreTests):
+    """Compares a store with `MemoryStore`. Inherit it as `StoreContract`, with the same fixture and hooks."""
+
+    examples: ClassVar[int] = 40
+    """How many examples each test tries."""
+
+    @pytest.fixture
+    def pair(self, store: VectorStore) -> Iterator[tuple[VectorStore, VectorStore]]:
+        """The store and the exact one, both with one collection that the examples share."""
+        with MemoryStore() as exact:
+            exact.open(replace(self.spec(), media=frozenset()), create=True)
+            yield store, exact
+
+    def test_reads_agree_with_the_exact_store(self, pair: tuple[VectorStore, VectorStore]) -> None:
+        def check(store: VectorStore, exact: VectorStore, example: _Example) -> None:
+            ids = [record.id for record in exact.scan()]
+            assert store.fetch(ids) == exact.fetch(ids)
+            for where in (ALL, *example.wheres):
+                note(f"where {where!r}")
+                assert {r.id: r for r in store.scan(where)} == {r.id: r for r in exact.scan(where)}
+                assert store.count(where) == exact.count(where)
+
+        self.try_examples(pair, check)
+
+    def test_searches_agree_with_the_exact_store(self, pair: tuple[VectorStore, VectorStore]) -> None:
+        def check(store: VectorStore, exact: VectorStore, example: _Example) -> None:
+            for where in (ALL, *example.wheres):
+                note(f"where {where!r}")
+                expected = self.scores(exact, example.query, where=where)
+                hits = self.exact_hits(store, example.query, where=where, limit=example.limit)
+                _compare(hits, expected, store.can.tolerance)
+                best = sorted(expected.values(), reverse=True)[: example.limit]
+                assert _near([hit.score for hit in hits], best, store.can.tolerance)
+
+        self.try_examples(pair, check)
+
+    def test_groups_agree_with_the_exact_store(self, pair: tuple[VectorStore, VectorStore]) -> None:
+        if Feature.GROUP not in pair[0].can.features:
+            pytest.skip(f"{pair[0].can.form} can't group")
+
+        def check(store: VectorStore, exact: VectorStore, example: _Example) -> None:
+            # With more than one hit a video, a tie for the last place could change which others follow it.
+            for where in (ALL, *example.wheres):
+                for group, limit in ((Group(1), example.limit), (Group(2), _MANY)):
+                    note(f"where {where!r}, {group}, limit {limit}")
+                    expected = self.search(exact, example.query, where=where, group=group, limit=limit).hits
+                    hits = self.exact_hits(store, example.query, where=where, group=group, limit=limit)
+                    _compare(hits, self.scores(exact, example.query, where=where), store.can.tolerance)
+                    scores = [hit.score for hit in hits]
+                    assert _near(scores, [hit.score for hit in expected], store.can.tolerance)
+
+        self.try_examples(pair, check)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def try_examples(
+        self,
+        pair: tuple[VectorStore, VectorStore],
+        check: Callable[[VectorStore, VectorStore, _Example], None],
+    ) -> None:
+        """Write each example into both stores, and compare."""
+        where = filters(prefix=Feature.PREFIX in pair[0].can.features)
+        examples = st.builds(
+            _Example,
+            records=st.lists(records(), min_size=6, max_size=14),
+            changes=st.lists(changes(where), max_size=4),
+            wheres=st.lists(where, min_size=3, max_size=6),
+            query=seeded(),
+            limit=st.sampled_from((1, 2, 5, _MANY)),
+        )
+
+        @settings(
+            max_examples=self.examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+        )
+        @given(examples)
+        def try_one(example: _Example) -> None:
+            for store in pair:
+                self.erase(store, where=ALL)
+                self.write(store, self.carried(store, example.records))
+                for change in example.changes:
+                    self.apply(store, change)
+            assert pair[1].count() == pair[0].count()
+            check(*pair, example)
+
+        try_one()
+
+    def apply(self, store: VectorStore, change: Change) -> None:
+        """Make one change, and wait until it can be seen."""
+        if change.records:
+            self.write(store, self.carried(store, change.records))
+        elif change.where is not None:
+            self.erase(store, where=change.where)
+        elif change.patch is not None:
+            store.wait(store.update_fields(change.ids, **change.patch))
+        else:
+            self.erase(store, change.ids)
+
+    def carried(self, store: VectorStore, rows: Sequence[Record]) -> list[Record]:
+        """The records as the store's collection takes them: vectors, or media."""
+        if not store.meta.spec.media:
+            return list(rows)
+        return [replace(row, content=self.content(row.content)) for row in rows]  # type: ignore[arg-type]
+
+    def exact_hits(self, store: VectorStore, vector: Sequence[float], **parts: Any) -> tuple[Hit, ...]:
+        """The hits of a search by brute force, where the store has one."""
+        exact = Feature.EXACT in store.can.features
+        near = self.near(vector)
+        return store.search([SearchRequest(near, exact=exact, **parts)])[0].hits
+
+
+def _compare(hits: Sequence[Hit], expected: Mapping[str, float], tolerance: float) -> None:
+    """Every hit once, best first, with its own score."""
+    scores = {hit.id: hit.score for hit in hits}
+    assert len(scores) == len(hits)
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    assert scores.keys() <= expected.keys()
+    assert _near(list(scores.values()), [expected[id] for id in scores], tolerance)
+
+
+def _near(scores: Sequence[float], expected: Sequence[float], tolerance: float) -> bool:
+    return list(scores) == pytest.approx(list(expected), abs=tolerance + 1e-6)
