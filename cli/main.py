@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
+from . import demo, ingesting, looking, searching
 from .output import message
 
 
@@ -64,10 +65,10 @@ def _options(
     pass
 
 
+for _room in (ingesting, searching, looking, demo):
+    _room.register(app)
+
+
 def main() -> None:
     """The console script."""
-    from . import demo, ingesting, looking, searching
-
-    for room in (ingesting, searching, looking, demo):
-        room.register(app)
     app()

@@ -18,7 +18,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Limit = Annotated[int, typer.Option("--limit", "-n", help="How many hits.")]
 Where = Annotated[
     str | None,
-    typer.Option(
-        "--where", help='A condition as JSON, such as \'{"field": "year", "op": ">=", "value": 2020}\'.'
-    ),
+    typer.Option("--where", help='A condition, such as: year >= 2020 and tags any ["beach"]; JSON, too.'),
 ]

@@ -11,6 +11,7 @@ import typer
 from . import options, output
 
 if TYPE_CHECKING:
+    from ..core.filters import Filter
     from ..core.search import Result, VideoSearch
 
 Scope = Annotated[str, typer.Option(help="clip, video, or any.")]
@@ -94,19 +95,20 @@ def similar(
         _print(found_in, result, save_to=save_to, explain=explain, as_json=as_json)
 
 
-def condition(where: str | None) -> dict[str, object] | None:
-    """The condition in the text of an option."""
+def condition(where: str | None) -> Filter | None:
+    """The condition in the text of an option: the text form, or JSON."""
     from ..core.errors import InvalidQueryError
+    from ..core.filter_json import from_json
+    from ..core.filter_text import from_text
 
     if where is None:
         return None
+    if not where.lstrip().startswith("{"):
+        return from_text(where)
     try:
-        value = json.loads(where)
+        return from_json(json.loads(where))
     except (ValueError, RecursionError) as error:
         raise InvalidQueryError(f"--where can't be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidQueryError("--where must be a JSON object")
-    return value
 
 
 def _print(

@@ -9,7 +9,8 @@ from dataclasses import replace
 from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
 from .fields import MAX_INT, FieldType, check_fields
-from .filters import Filter, check
+from .filter_check import check
+from .filters import Filter
 from .lowering import NotPrefix, Prefix, leaves, lower
 from .media import Media
 from .records import Channel, Record, Scope, ScoreKind, Text, Vector

@@ -20,6 +20,7 @@ from typing import assert_never, cast
 
 from . import filters
 from .fields import BUILT_IN, MAX_INT, PRESENT, SPAN, FieldType, Schema, exact_ms, to_column
+from .filter_check import check
 from .filters import Op
 
 Scalar = str | int | float
@@ -130,11 +131,11 @@ def lower(filter: filters.Filter, schema: Schema) -> Node:
     """Check a filter and bring it to the normal form.
 
     Raises:
-        InvalidQueryError: As `filters.check`.
+        InvalidQueryError: As `filter_check.check`.
     """
     types = {**schema, **BUILT_IN}
     return filters.fold(
-        filters.check(filter, schema),
+        check(filter, schema),
         leaf=lambda leaf: _leaf(leaf, types[leaf.field]),
         all_of=all_of,
         any_of=any_of,

@@ -76,7 +76,7 @@ class Planner:
     staging: Staging
 
     def answer(self, query: Query, *, seen: frozenset[str] = frozenset()) -> Page:
-        """One page of the list, without the records, or the videos of a grouped list, that were seen already."""
+        """One page of the list, without what was seen already: records, or videos of a grouped list."""
         began, run = time.perf_counter(), _Run()
         parts, fusion = query.parts(), query.chosen_fusion()
         where, grouped = query.condition(), query.by_video()

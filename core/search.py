@@ -176,8 +176,8 @@ class VideoSearch:
             NotFoundError: A file or record isn't there, or nothing was ingested.
         """
         query = Query(
-            text, image, video, audio, vector, like, weights or {}, without, where, scope, within, group_by, limit,
-            min_score, fusion, exact,
+            text, image, video, audio, vector, like, weights or {}, without, where, scope, within, group_by,
+            limit, min_score, fusion, exact,
         )  # fmt: skip
         return self.search_many([query])[0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -91,7 +91,8 @@ def _write(path: Path, target: OutputContainer, span: _Span, piece: _Piece, copi
     container, stream = open_video(path)
     with container:
         if copied:
-            pictures = _copied(container, stream, target, span, piece, copied)
+            packets = islice(PacketReader(container, stream).seek(span.clock.window(span.start)[1]), copied)
+            pictures = _copied(packets, target.add_stream_from_template(stream), piece)
         else:
             pictures = _encoded(container, stream, target, span, piece)
         head = next(pictures, None)
@@ -138,17 +139,10 @@ def _starts(span: _Span, pts: int | None) -> bool:
 
 
 def _copied(
-    container: InputContainer,
-    stream: VideoStream,
-    target: OutputContainer,
-    span: _Span,
-    piece: _Piece,
-    count: int,
+    packets: Iterable[Packet[VideoStream]], copy: VideoStream, piece: _Piece
 ) -> Iterator[Packet[VideoStream]]:
-    """The first `count` packets of the span, with the stored picture's rotation."""
-    copy = target.add_stream_from_template(stream)
-    packets = PacketReader(container, stream).seek(span.clock.window(span.start)[1])
-    for index, packet in enumerate(islice(packets, count)):
+    """Packets moved to time 0; the stream made from a template keeps the rotation."""
+    for index, packet in enumerate(packets):
         pts = packet.pts or 0
         piece.first = piece.first if index else pts
         piece.last = max(piece.last, pts + (packet.duration or 0))

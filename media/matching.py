@@ -31,7 +31,7 @@ class Targets:
         self._clock = clock
         self._start = Fraction(start_ms, 1000)
         self._end = None if end_ms is None else Fraction(end_ms, 1000)
-        self._fps = Fraction(fps)
+        self._fps = Fraction(repr(float(fps)))  # 0.05 is a twentieth, not the nearest binary fraction.
 
     def at(self, k: int) -> Target | None:
         """The k-th, None when it lies at or after the end."""
@@ -80,7 +80,7 @@ class Planner:
         """Whether a group's last picture is still on screen at a time after it."""
         if group.next_pts is not None:
             return group.next_pts > target.high
-        return target.pts < last_pts + max(self._clock.frame, max(p.duration or 0 for p in group.packets))
+        return target.pts < last_pts + max(self._clock.frame, *(p.duration or 0 for p in group.packets))
 
 
 class Matcher:

@@ -17,7 +17,7 @@ _LOCAL_ONLY = {"protocol_whitelist": "file"}  # A playlist named .mp4 must not m
 _CHECK = "check with a video player that the file plays, or copy it again from its source"
 
 
-def require(good: bool, message: str) -> None:
+def require(good: bool, message: str) -> None:  # noqa: FBT001 - The condition reads first, as in an assert.
     """Refuse an argument before anything is opened.
 
     Raises:
@@ -29,7 +29,7 @@ def require(good: bool, message: str) -> None:
 
 def why(error: BaseException) -> str:
     """The driver's reason without its error number and file name."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def readable_file(path: Path) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from ..core.media import Image
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.float64]
 Color = tuple[int, int, int]
 Scene = Callable[["Canvas", float], "Image"]
 
@@ -26,8 +26,8 @@ class Canvas(NamedTuple):
 
 def canvas(width: int, height: int) -> Canvas:
     """The canvas of a size in pixels."""
-    x = (np.arange(width, dtype=np.float32) + 0.5) / width
-    y = (np.arange(height, dtype=np.float32) + 0.5) / height
+    x = (np.arange(width) + 0.5) / width
+    y = (np.arange(height) + 0.5) / height
     return Canvas(x[None, :], y[:, None], width / height)
 
 
@@ -35,7 +35,7 @@ def sunset(at: Canvas, t: float) -> Image:
     """An orange sun sinks into a rippling sea."""
     sun_y = 0.22 + 0.025 * t
     sky = _blend((70, 40, 110), (255, 140, 50), _column(at) / 0.6)
-    _disc(sky, at, 0.5, sun_y, 0.09, (255, 225, 120))
+    _disc(sky, at, (0.5, sun_y, 0.09), (255, 225, 120))
     ripple = np.sin(90 * at.y + 4 * t + 6 * np.sin(9 * at.x + t))
     glitter = np.exp(-(((at.x - 0.5) / 0.12) ** 2)) * (0.5 + 0.5 * ripple)
     sea = _blend((20, 40, 90), (250, 150, 70), glitter)
@@ -48,8 +48,8 @@ def ball(at: Canvas, t: float) -> Image:
     _paint(wall, (at.y > 0.85) & (at.x >= 0), (90, 90, 90))
     height = abs(np.sin(2.2 * t))
     x = 0.12 + 0.065 * t
-    _disc(wall, at, x, 0.9, 0.05, (70, 70, 70), top=0.85)
-    _disc(wall, at, x, 0.77 - 0.55 * height, 0.08, (215, 25, 30))
+    _disc(wall, at, (x, 0.9, 0.05), (70, 70, 70), top=0.85)
+    _disc(wall, at, (x, 0.77 - 0.55 * height, 0.08), (215, 25, 30))
     return wall
 
 
@@ -59,7 +59,7 @@ def meadow(at: Canvas, t: float) -> Image:
     for index, (x, y, size) in enumerate(((0.2, 0.15, 0.05), (0.6, 0.25, 0.07), (0.9, 0.1, 0.04))):
         shift = (x + 0.02 * t + 0.1 * index) % 1.1
         for part in (-0.6, 0.0, 0.7):
-            _disc(sky, at, shift + part * size, y, size, (245, 248, 252))
+            _disc(sky, at, (shift + part * size, y, size), (245, 248, 252))
     blades = np.sin(150 * at.x + 5 * np.sin(25 * at.y) + 3 * t) * np.sin(60 * at.y)
     return _over(sky, _blend((40, 130, 35), (95, 185, 60), 0.5 + 0.5 * blades), at.y > 0.5)
 
@@ -73,7 +73,7 @@ def snow(at: Canvas, t: float) -> Image:
     for x, y, speed in flakes:
         fallen = (y + (0.08 + 0.12 * speed) * t) % 1.0
         drift = float((x + 0.02 * np.sin(t + 9 * y)) % 1)
-        _disc(picture, at, drift, float(fallen), 0.006 + 0.006 * float(speed), (255, 255, 255))
+        _disc(picture, at, (drift, float(fallen), 0.006 + 0.006 * float(speed)), (255, 255, 255))
     return picture
 
 
@@ -91,7 +91,7 @@ def city(at: Canvas, t: float) -> Image:
     for lane, color in ((0.92, (255, 250, 225)), (0.96, (230, 30, 30))):
         for car in range(4):
             x = (0.25 * car + (0.15 if lane < 0.95 else -0.12) * t) % 1
-            _disc(picture, at, x, lane, 0.012, color)
+            _disc(picture, at, (x, lane, 0.012), color)
     return picture
 
 
@@ -110,7 +110,7 @@ def aquarium(at: Canvas, t: float) -> Image:
     for index, color in enumerate(((255, 120, 20), (250, 220, 50), (190, 60, 200))):
         x = (0.1 + 0.3 * index + 0.1 * t) % 1.2 - 0.1
         y = 0.25 + 0.25 * index + 0.04 * float(np.sin(2 * t + index))
-        _disc(picture, at, x, y, 0.06, color)
+        _disc(picture, at, (x, y, 0.06), color)
         _paint(picture, (abs(at.y - y) < (x - 0.03 - at.x)) & (at.x > x - 0.08), color)
     return picture
 
@@ -121,10 +121,11 @@ def _column(at: Canvas) -> Plane:
 
 
 def _disc(
-    picture: Image, at: Canvas, x: float, y: float, radius: float, color: Color, top: float = 0.0
+    picture: Image, at: Canvas, place: tuple[float, float, float], color: Color, top: float = 0.0
 ) -> None:
-    """Paint a round disc below `top`; the radius counts in heights of the picture. Only its box is touched."""
+    """Paint a round disc (x, y, radius) below `top`; the radius counts in heights of the picture."""
     height, width = picture.shape[:2]
+    x, y, radius = place
     across = radius / at.ratio
     columns = slice(max(0, int((x - across) * width)), max(0, int((x + across) * width) + 2))
     rows = slice(max(0, int(max(y - radius, top) * height)), max(0, int((y + radius) * height) + 2))
@@ -135,7 +136,8 @@ def _disc(
 def _blend(first: Color, second: Color, share: NDArray[np.floating]) -> Image:
     steps = np.linspace(0, 1, 256)[:, None]
     palette = (np.array(first) * (1 - steps) + np.array(second) * steps + 0.5).astype(np.uint8)
-    return palette[(np.clip(share, 0, 1) * 255).astype(np.uint8)]
+    picture: Image = palette[(np.clip(share, 0, 1) * 255).astype(np.uint8)]
+    return picture
 
 
 def _paint(picture: Image, where: NDArray[np.bool_], color: Color) -> None:

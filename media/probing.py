@@ -81,7 +81,9 @@ def _info(
         rotation=quarter_turns * 90,
         container=container.format.name,
         size_bytes=size_bytes,
-        audio_codec=audio.codec_context.codec.canonical_name if audio and audio.codec_context else None,
+        audio_codec=audio.codec_context.codec.canonical_name
+        if audio is not None and audio.codec_context is not None
+        else None,
         key_interval_ms=scan.key_interval_ms(),
     )
 

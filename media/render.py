@@ -36,7 +36,7 @@ _VP9 = {"crf": "32", "b": "0", "deadline": "realtime", "cpu-used": "8", "g": "48
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """A clip: its file, the scenes one after the other, its tone, which part of its scene it is, its sidecar."""
+    """A clip: its file, the scenes in turn, its tone, which part of its scene it is, its sidecar."""
 
     file: str
     scenes: tuple[Scene, ...]
@@ -59,7 +59,7 @@ _SAMPLES = (
         ("ball", "red", "bouncing", "indoor"),
         ("A red ball bounces on a grey floor, on the left.", "一个红球在灰色地面的左侧弹跳。"),
         2021,
-        True,
+        indoor=True,
     ),
     _Sample(
         "ball_b.mp4",
@@ -70,7 +70,7 @@ _SAMPLES = (
         ("ball", "red", "bouncing", "indoor"),
         ("The red ball keeps bouncing and wanders to the right.", "红球继续弹跳,慢慢移向右侧。"),
         2021,
-        True,
+        indoor=True,
     ),
     _Sample(
         "city_night.mp4",

@@ -2,12 +2,13 @@
 
 Packets are read in order and grouped by key frames. Of each group only what comes before its last wanted
 picture is decoded; the rest, and groups without a wanted picture, are dropped undecoded. Dense samples thus
-decode through (frame threads), sparse ones only the beginnings of the groups they fall into, without seeking's
-overshoot; over long distances the container is asked to seek. Measured rules: facts/builtin.md section 2.
+decode through (frame threads), sparse ones only the beginnings of the groups they fall into; over long
+distances the container is asked to seek. Measured rules: facts/builtin.md section 2.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
@@ -52,6 +53,7 @@ class SampledFrames:
         self._spent = False
         self._size = size
         self._container, stream = open_video(path)
+        weakref.finalize(self, self._container.close)  # For one that is dropped without being read.
         self._aspect = stream.codec_context.sample_aspect_ratio
         clock = clock_of(stream)
         self._run = _Run(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import av
 
 from ..core.errors import ConfigurationError, MediaError
 from .opening import open_video, why
-
-if TYPE_CHECKING:
-    from scenedetect import SceneManager
 
 
 def find_shots(path: Path) -> Sequence[int]:
@@ -26,10 +24,9 @@ def find_shots(path: Path) -> Sequence[int]:
     return [start for start in starts if start > 0]
 
 
-def _detect(path: Path) -> SceneManager:
+def _detect(path: Path) -> Any:
     try:
-        import scenedetect
-        from scenedetect.backends import VideoStreamAv
+        scenedetect = import_module("scenedetect")
     except ModuleNotFoundError as error:
         if error.name != "scenedetect":
             raise
@@ -40,7 +37,7 @@ def _detect(path: Path) -> SceneManager:
     manager.add_detector(scenedetect.AdaptiveDetector())
     try:
         with path.open("rb") as file:
-            manager.detect_scenes(VideoStreamAv(file, suppress_output=True))
+            manager.detect_scenes(scenedetect.VideoStreamAv(file, suppress_output=True))
     except (scenedetect.VideoOpenFailure, av.FFmpegError) as error:
         raise MediaError(f"{path}: shots can't be found: {why(error)}", hint="replace the file") from error
     return manager

@@ -51,9 +51,9 @@ def encoded_sound(
         first = round((at - start) * sound.rate)
         if abs(first - written) <= sound.rate // 1000:  # Rounded times of Matroska aren't holes.
             first = written
-        samples = samples[:, max(0, written - first) : max(0, total - first)]
+        wanted = samples[:, max(0, written - first) : max(0, total - first)]
         silence = np.zeros((samples.shape[0], max(0, min(first, total) - written)), np.float32)
-        for block in (silence, samples):
+        for block in (silence, wanted):
             if block.shape[1]:
                 yield from sound.encode(_frame(block, sound, written))
                 written += block.shape[1]

@@ -27,7 +27,7 @@ _KNOWN = "JPEG, PNG, WebP, GIF and BMP can be read"
 _JPEG_QUALITY = "3"  # libavcodec's quantizer scale: 1 best, 31 worst.
 _ORIENTATION = 0x0112  # Exif 2.32, table 4.
 
-# Exif orientation -> mirrored left to right first, then quarter turns counterclockwise (Exif 2.32, section 4.6.4).
+# Exif orientation -> mirrored left to right first, then quarter turns counterclockwise (Exif 2.32, 4.6.4).
 _EXIF = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}
 
 
@@ -73,7 +73,7 @@ def encode_jpeg(pixels: Image) -> bytes:
 
 
 def to_rgb_over_white(frame: VideoFrame, size: int) -> Image:
-    """Scale a still as stored (not turned) to at most `size` on the long side, what is transparent over white."""
+    """Scale a still as stored (not turned) to at most `size` on the long side, alpha over white."""
     if any(part.is_alpha for part in frame.format.components) or frame.format.name == "pal8":
         rgba = frame.to_ndarray(format="rgba").astype(np.uint16)
         alpha = rgba[..., 3:]

@@ -1,7 +1,8 @@
 """The other process of the contract's tests: `python -m polyreel.testing.child` reads a task and does it.
 
 A task is one line: the hexadecimal pickle of a function that makes a store, the collection's spec, and
-batches of records. These are written one by one, each acknowledged by a line; without any, records are counted.
+batches of records. They are written one by one, each acknowledged by a line; without any, the records are
+counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: records that fit the contract's schema, changes of them, and filters of every operator."""
+"""Hypothesis strategies: records of the contract's schema, changes of them, and filters of every operator."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from ...core.capabilities import Capabilities, Feature, Form
 from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, UnsupportedError
-from ...core.filters import ALL, matches
+from ...core.filter_check import matches
+from ...core.filters import ALL
 from ...core.locks import FolderLock, disk_error
 from ...core.records import Hit, Record, Vector
 from ...core.requests import Answer, CheckedRequest, NearRecord, NearVector, Patch, Receipt, Where

@@ -114,7 +114,8 @@ class CollectionFolder:
         self._close_shard()
         (self.path / _META).unlink(missing_ok=True)
         sync_folder(self.path)
-        shutil.rmtree(self.path / _SHARD)
+        if (self.path / _SHARD).exists():
+            shutil.rmtree(self.path / _SHARD)
         self._lock.remove()
 
     def close(self) -> None:
@@ -136,10 +137,10 @@ class CollectionFolder:
 
     def _loaded(self) -> CollectionMeta | None:
         try:
-            text = (self.path / _META).read_text(encoding="utf-8")
+            content = (self.path / _META).read_bytes()
         except FileNotFoundError:
             return None
-        meta = _read(text, self.path / _META)
+        meta = _read(content, self.path / _META)
         self._shard = _load(self.path / _SHARD)
         return meta
 
@@ -150,7 +151,7 @@ class CollectionFolder:
         meta = CollectionMeta(uuid4().hex, spec)
         space = spec.space
         vectors = EdgeVectorParams(size=space.dimension, distance=_DISTANCES[space.metric])
-        self._shard = EdgeShard.create(str(shard), EdgeConfig(vectors=vectors))
+        self._shard = EdgeShard.create(str(shard), EdgeConfig(vectors=vectors, wal_enabled=True))
         try:
             self.keep(meta)
             sync_folder(self.path.parent)
@@ -184,9 +185,9 @@ def _indexes(fields: Schema) -> dict[str, PayloadSchemaType | IntegerIndexParams
     return {points.path(column): kind for column, kind in wanted.items()}
 
 
-def _read(text: str, path: Path) -> CollectionMeta:
+def _read(content: bytes, path: Path) -> CollectionMeta:
     try:
-        return CollectionMeta.from_json(dict(json.loads(text)))
+        return CollectionMeta.from_json(dict(json.loads(content)))
     except (IntegrityError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"{path} can't be read: {error}",

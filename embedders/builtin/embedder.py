@@ -1,7 +1,7 @@
 """The builtin embedder: colour, light, texture, motion, and the words of titles, tags and captions.
 
-It has no weights and no semantics: "puppy" doesn't find "dog", and a text finds pictures only through their own text
-or through colour and light words. What it reaches, measured, stands in `docs/builtin.md`.
+It has no weights and no semantics: "puppy" doesn't find "dog", and a text finds pictures only through their
+own text or through colour and light words. What it reaches, measured, stands in `docs/builtin.md`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.fields import check_schema
+from polyreel.core.filter_check import check
 from polyreel.core.filter_text import MAX_TEXT, from_text, to_text
 from polyreel.core.filters import (
     ALL,
@@ -26,8 +27,12 @@ from polyreel.core.filters import (
     Not,
     Op,
     Or,
-    check,
 )
+
+
+class Size(IntEnum):
+    SMALL = 1
+
 
 A, B, C = F.a == 1, F.b == 2, F.c == 3
 
@@ -83,7 +88,7 @@ READINGS: list[tuple[str, Filter]] = [
     (
         "any any [] and in in [1] and exists exists",
         And((F["any"].any(), F["in"].is_in([1]), F.exists.exists())),
-    ),  # type: ignore[operator]  # a field of that name
+    ),
     ("And == 1", F.And == 1),
     ("地点　==　'x'", F["地点"] == "x"),
 ]
@@ -113,7 +118,7 @@ WRITINGS: list[tuple[Filter, str]] = [
     (F["a-b`\n"].exists(), r"`a-b\u0060\n` exists"),
     (F.at >= datetime(2024, 5, 1, 12, tzinfo=UTC), 'at >= "2024-05-01T12:00:00+00:00"'),
     (Condition("x", Op.EQ, Op.NOT_IN), 'x == "not in"'),
-    (Condition("x", Op.EQ, IntEnum("Size", "SMALL").SMALL), "x == 1"),
+    (Condition("x", Op.EQ, Size.SMALL), "x == 1"),
 ]
 
 
@@ -130,132 +135,97 @@ def test_an_instant_reads_back_as_the_same_instant() -> None:
 
 
 KNOWN = "known: ==, !=, <, <=, >, >=, in, not in, between, prefix, any, all, none, exists"
+BOOL = "write a == true if it is a bool"
 LIST = 'a list looks like ["beach", "dog"] or [2019, 2020]'
+LEFT = "the field stands on the left, as in year >= 2020"
+SPAN = "write between 1 and 2"
+ESCAPE = r"a backslash is written \\"
+QUOTE = "put dates and other text in quotes: "
+NULL = "a missing value is found with exists, as in not (year exists)"
+GO_ON = "expected 'and', 'or' or the end after"
 
-# text, column, the rest of the message
-ERRORS: list[tuple[str, int, str]] = [
-    ("year >= ", 9, "expected a value after '>=' (year >= ▸)"),
-    ("year", 5, "expected an operator after 'year' (year▸); write year == true if it is a bool"),
-    (
-        "not a and b",
-        7,
-        "expected an operator after 'a', not 'and' (not a ▸and b); write a == true if it is a bool",
-    ),
-    ("in [1]", 4, f"expected an operator after 'in', not '[' (in ▸[1]); {KNOWN}"),
-    ("year = 3", 6, "expected an operator after 'year', not '=' (year ▸= 3); did you mean '=='?"),
-    ("year => 3", 6, "expected an operator after 'year', not '=>' (year ▸=> 3); did you mean '>='?"),
-    ("year <> 3", 6, "expected an operator after 'year', not '<>' (year ▸<> 3); did you mean '!='?"),
-    ("year is 3", 6, "expected an operator after 'year', not 'is' (year ▸is 3); did you mean '=='?"),
-    ("year:3", 5, "expected an operator after 'year', not ':' (year▸:3); did you mean '=='?"),
-    (
-        "a betwen 1 and 2",
-        3,
-        "expected an operator after 'a', not 'betwen' (a ▸betwen 1 and 2); did you mean 'between'?",
-    ),
-    (
-        "a startswith 'x'",
-        3,
-        "expected an operator after 'a', not 'startswith' (a ▸startswith 'x'); did you mean 'prefix'?",
-    ),
-    ("a Exists", 3, "expected an operator after 'a', not 'Exists' (a ▸Exists); did you mean 'exists'?"),
-    (
-        "a not exists",
-        7,
-        "expected 'in' after 'not', not 'exists' (a not ▸exists); any other not stands before the field",
-    ),
-    (
-        "a == 1 && b == 2",
-        8,
-        "expected 'and', 'or' or the end after '1', not '&&' (a == 1 ▸&& b == 2); did you mean 'and'?",
-    ),
-    (
-        "a == 1 || b",
-        8,
-        "expected 'and', 'or' or the end after '1', not '||' (a == 1 ▸|| b); did you mean 'or'?",
-    ),
-    ("a == 1, b", 7, "expected 'and', 'or' or the end after '1', not ',' (a == 1▸, b); did you mean 'and'?"),
-    (
-        "a == 1 And b",
-        8,
-        "expected 'and', 'or' or the end after '1', not 'And' (a == 1 ▸And b); did you mean 'and'?",
-    ),
-    ("a == 1 b", 8, "expected 'and', 'or' or the end after '1', not 'b' (a == 1 ▸b)"),
-    ("a == 1)", 7, "expected 'and', 'or' or the end after '1', not ')' (a == 1▸))"),
-    (
-        "1 < a < 3",
-        1,
-        "expected a field, not '1' (▸1 < a < 3); the field stands on the left, as in year >= 2020",
-    ),
-    ("a < 3 < 4", 7, "expected 'and', 'or' or the end after '3', not '<' (a < 3 ▸< 4)"),
-    ("!(a == 1)", 1, "expected a field, not '!' (▸!(a == 1)); did you mean 'not'?"),
-    ("a == 1 and", 11, "expected a field after 'and' (a == 1 and▸)"),
-    ("a == 1 and or", 12, "expected a field after 'and', not 'or' (a == 1 and ▸or)"),
-    ("()", 2, "expected a field after '(', not ')' ((▸))"),
-    ("(a == 1", 8, "expected 'and', 'or' or ')' after '1' ((a == 1▸)"),
-    (
-        "year == beach",
-        9,
-        "expected a value after '==', not 'beach' (year == ▸beach); put text in quotes: \"beach\"",
-    ),
-    ("a == True", 6, "expected a value after '==', not 'True' (a == ▸True); did you mean 'true'?"),
-    ("a == not b", 6, "expected a value after '==', not 'not' (a == ▸not b)"),
-    ("a == [1]", 6, "expected a value after '==', not '[' (a == ▸[1]); in and not in take a list"),
-    ("a == “x”", 6, "expected a value after '==', not '“' (a == ▸“x”); text stands in straight quotes"),
-    ("a in (1, 2)", 6, f"expected '[' after 'in', not '(' (a in ▸(1, 2)); {LIST}"),
-    ("a any 'x'", 7, f"expected '[' after 'any', not ''x'' (a any ▸'x'); {LIST}"),
-    ("a in [1, ]", 10, "expected a value after ',', not ']' (a in [1, ▸])"),
-    ("a in [1 2]", 9, "expected ',' or ']' after '1', not '2' (a in [1 ▸2])"),
-    ("a in [1", 8, "expected ',' or ']' after '1' (a in [1▸)"),
-    (
-        "a between [1, 2]",
-        11,
-        "expected a value after 'between', not '[' (a between ▸[1, 2]); write between 1 and 2",
-    ),
-    ("a between 1, 2", 12, "expected 'and' after '1', not ',' (a between 1▸, 2); write between 1 and 2"),
-    ("a == 'x", 6, "the quote ' is never closed (a == ▸'x)"),
-    (r'a == "x\"', 6, r'the quote " is never closed (a == ▸"x\")'),
-    ("`a == 1", 1, "the quote ` is never closed (▸`a == 1)"),
-    (r'a == "C:\dir"', 9, r"""'\d' stands for no character (a == "C:▸\dir"); a backslash is written \\"""),
-    (r'a == "\u12"', 7, r"""'\u' stands for no character (a == "▸\u12"); a backslash is written \\"""),
-    (
-        r'a == "\ud83d"',
-        7,
-        r"""'\ud83d' stands for no character (a == "▸\ud83d"); a backslash is written \\""",
-    ),
-    (
-        r'a == "\U00110000"',
-        7,
-        r"""'\U00110000' stands for no character (a == "▸\U00110000"); a backslash is written \\""",
-    ),
-    ('a == "\udcff"', 7, r"""'\udcff' stands for no character (a == "▸\udcff"); a backslash is written \\"""),
-    ("a == 007", 6, "'007' is no number (a == ▸007); put dates and other text in quotes: \"007\""),
-    (
-        "a > 2020-01-01",
-        5,
-        "'2020-01-01' is no number (a > ▸2020-01-01); put dates and other text in quotes: \"2020-01-01\"",
-    ),
-    ("a > 1e999", 5, "'1e999' is more than a field can hold (a > ▸1e999)"),
-    ("a == 1 \x07", 8, r"expected 'and', 'or' or the end after '1', not '\u0007' (a == 1 ▸\u0007)"),
-    (
-        "a == 1 and\nb == 2\n\nand c == 3 or (d",
-        36,
-        "expected an operator after 'd' (…== 2\\n\\nand c == 3 or (d▸); write d == true if it is a bool",
-    ),
-    ("(" * 65 + "a", 65, f"a filter nests at most 64 deep (…{'(' * 24}▸(a)"),
-    ("not " * 64 + "(a", 257, f"a filter nests at most 64 deep (…{'not ' * 6}▸(a)"),
+# text with the spot, problem, hint
+ERRORS: list[tuple[str, str, str]] = [
+    ("year >= ▸", "expected a value after '>='", ""),
+    ("a▸", "expected an operator after 'a'", BOOL),
+    ("not a ▸and b", "expected an operator after 'a', not 'and'", BOOL),
+    ("in ▸[1]", "expected an operator after 'in', not '['", KNOWN),
+    ("a ▸= 3", "expected an operator after 'a', not '='", "did you mean '=='?"),
+    ("a ▸=> 3", "expected an operator after 'a', not '=>'", "did you mean '>='?"),
+    ("a ▸<> 3", "expected an operator after 'a', not '<>'", "did you mean '!='?"),
+    ("a ▸is 3", "expected an operator after 'a', not 'is'", "did you mean '=='?"),
+    ("a▸:3", "expected an operator after 'a', not ':'", "did you mean '=='?"),
+    ("a ▸betwen 1 and 2", "expected an operator after 'a', not 'betwen'", "did you mean 'between'?"),
+    ("a ▸startswith 'x'", "expected an operator after 'a', not 'startswith'", "did you mean 'prefix'?"),
+    ("a ▸Exists", "expected an operator after 'a', not 'Exists'", "did you mean 'exists'?"),
+    ("a not ▸exists", "expected 'in' after 'not', not 'exists'", "any other not stands before the field"),
+    ("a == 1 ▸&& b == 2", f"{GO_ON} '1', not '&&'", "did you mean 'and'?"),
+    ("a == 1 ▸|| b == 2", f"{GO_ON} '1', not '||'", "did you mean 'or'?"),
+    ("a == 1▸, b == 2", f"{GO_ON} '1', not ','", "did you mean 'and'?"),
+    ("a == 1 ▸And b == 2", f"{GO_ON} '1', not 'And'", "did you mean 'and'?"),
+    ("a == 1 ▸b == 2", f"{GO_ON} '1', not 'b'", ""),
+    ("a == 1▸)", f"{GO_ON} '1', not ')'", ""),
+    ("▸1 < a < 3", "expected a field, not '1'", LEFT),
+    ("a < 3 ▸< 4", f"{GO_ON} '3', not '<'", ""),
+    ("▸'a' == 1", "expected a field, not ''a''", LEFT),
+    ("▸!(a == 1)", "expected a field, not '!'", "did you mean 'not'?"),
+    ("a == 1 and▸", "expected a field after 'and'", ""),
+    ("a == 1 and ▸or", "expected a field after 'and', not 'or'", ""),
+    ("(▸)", "expected a field after '(', not ')'", ""),
+    ("(a == 1▸", "expected 'and', 'or' or ')' after '1'", ""),
+    ("a == ▸beach", "expected a value after '==', not 'beach'", 'put text in quotes: "beach"'),
+    ("a == ▸True", "expected a value after '==', not 'True'", "did you mean 'true'?"),
+    ("a == ▸null", "expected a value after '==', not 'null'", NULL),
+    ("a in [1, ▸None]", "expected a value after ',', not 'None'", NULL),
+    ("a == ▸not b", "expected a value after '==', not 'not'", ""),
+    ("a == ▸[1]", "expected a value after '==', not '['", "in and not in take a list"),
+    ("a == ▸“x”", "expected a value after '==', not '“'", "text stands in straight quotes"),
+    ("a in ▸(1, 2)", "expected '[' after 'in', not '('", LIST),
+    ("a any ▸'x'", "expected '[' after 'any', not ''x''", LIST),
+    ("a in [1, ▸]", "expected a value after ',', not ']'", ""),
+    ("a in [1 ▸2]", "expected ',' or ']' after '1', not '2'", ""),
+    ("a in [1▸", "expected ',' or ']' after '1'", ""),
+    ("a between ▸[1, 2]", "expected a value after 'between', not '['", SPAN),
+    ("a between 1▸, 2", "expected 'and' after '1', not ','", SPAN),
+    ("a == ▸'x", "the quote ' is never closed", ""),
+    (r'a == ▸"x\"', 'the quote " is never closed', ""),
+    ("▸`a == 1", "the quote ` is never closed", ""),
+    (r'a == "C:▸\dir"', r"'\d' stands for no character", ESCAPE),
+    (r'a == "▸\u12"', r"'\u' stands for no character", ESCAPE),
+    (r'a == "▸\ud83d"', r"'\ud83d' stands for no character", ESCAPE),
+    (r'a == "▸\U00110000"', r"'\U00110000' stands for no character", ESCAPE),
+    ("a == ▸007", "'007' is no number", f'{QUOTE}"007"'),
+    ("a > ▸2020-01-01", "'2020-01-01' is no number", f'{QUOTE}"2020-01-01"'),
+    ("a > ▸1e999", "'1e999' is more than a field can hold", ""),
 ]
-ERRORS += [
-    (f"a == {null}", 6, f"expected a value after '==', not '{null}' (a == ▸{null}); "
-     "a missing value is found with exists, as in not (year exists)")
-    for null in ("null", "None", "NULL")
-]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "column", "problem"), ERRORS)
-def test_a_text_that_cannot_be_read_is_refused_at_its_column(text: str, column: int, problem: str) -> None:
+@pytest.mark.parametrize(("marked", "problem", "hint"), ERRORS)
+def test_a_text_that_cannot_be_read_is_refused_at_its_column(marked: str, problem: str, hint: str) -> None:
+    with pytest.raises(InvalidQueryError) as caught:
+        from_text(marked.replace("▸", ""))
+    where = f"the filter can't be read at column {marked.index('▸') + 1}"
+    assert str(caught.value) == f"{where}: {problem} ({marked})" + (f"; {hint}" if hint else "")
+
+
+# text, column, excerpt
+EXCERPTS = [
+    ("a == 1 \x07", 8, r"(a == 1 ▸\u0007)"),
+    ('a == "\udcff"', 7, r'(a == "▸\udcff")'),
+    ("a == 1 and\nb == 2\n\nand c == 3 or (d", 36, r"(…b == 2\n\nand c == 3 or (d▸)"),
+    ("a == " + "b" * 90, 6, f"(a == ▸{'b' * 24}…)"),
+    ("(" * 65 + "a", 65, f"(…{'(' * 24}▸(a)"),
+    ("not " * 64 + "(a", 257, f"(…{'not ' * 6}▸(a)"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "excerpt"), EXCERPTS)
+def test_an_excerpt_is_short_and_printable(text: str, column: int, excerpt: str) -> None:
     with pytest.raises(InvalidQueryError) as caught:
         from_text(text)
-    assert str(caught.value) == f"the filter can't be read at column {column}: {problem}"
+    assert f"at column {column}: " in str(caught.value)
+    assert excerpt in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_what_is_no_text_is_refused() -> None:
@@ -305,9 +275,13 @@ def test_the_limits_are_those_of_the_tree() -> None:
         with pytest.raises(InvalidQueryError, match="at most"):
             to_text(tree)
     assert from_text(to_text(Or((A,) * (MAX_NODES - 1)))) == Or((A,) * (MAX_NODES - 1))
+    side_by_side = "(a == 1) and not (b == 2) and " * (2 * MAX_DEPTH) + "true"
+    assert from_text(side_by_side) == And((*(A, Not(B)) * (2 * MAX_DEPTH), ALL))
+    with pytest.raises(InvalidQueryError, match=r"at column 1: a filter nests at most 64 deep"):
+        from_text("not " * (MAX_DEPTH - 1) + "(a == 1 and b == 2)")
     with pytest.raises(InvalidQueryError, match=r"at column 90001: a filter has at most 10000 nodes"):
         from_text("a==1 and " * MAX_NODES + "a==1")
-    with pytest.raises(InvalidQueryError, match=r"at column 1: a filter nests at most 64 deep"):
+    with pytest.raises(InvalidQueryError, match=r"at column 155: a filter nests at most 64 deep"):
         from_text("a==1 and (b==1 or " * 40 + "c==1 and d==1" + ")" * 40)
 
 
@@ -316,28 +290,9 @@ def test_a_long_text_is_refused_and_any_other_one_is_read_in_no_time() -> None:
     with pytest.raises(InvalidQueryError, match=r"at column 100001: a filter has at most 100000 characters"):
         from_text("a == 1".ljust(MAX_TEXT + 1))
     began = time.perf_counter()
-    pieces = [
-        "(",
-        "not ",
-        "[",
-        '"',
-        "\\",
-        '"\\',
-        "'\"",
-        "`",
-        "9",
-        "-",
-        "a",
-        "a.",
-        " ",
-        "=",
-        "a==1 or ",
-        "a in [",
-        "\0",
-    ]
-    for piece in pieces:
-        for text in (piece * (MAX_TEXT // len(piece)), "a in [" + ("1," * MAX_TEXT)[: MAX_TEXT - 6]):
-            _read_or_refuse(text)
+    pieces = [*"([\"'\\`9-a =\0", "not ", '"\\', "'\"", "a.", "a==1 or ", "a in [", "a==1 and ("]
+    for text in (*(piece * (MAX_TEXT // len(piece)) for piece in pieces), "a in [" + "1, " * 33_000 + "1]"):
+        _read_or_refuse(text)
     assert time.perf_counter() - began < 10
 
 
@@ -372,7 +327,7 @@ _LEAVES = st.sampled_from(Op).flatmap(_leaves) | st.sampled_from([ALL, Or(())])
 _TREES = st.recursive(_LEAVES, _joints, max_leaves=20)
 
 
-@settings(derandomize=True, max_examples=500, deadline=None)
+@settings(derandomize=True, max_examples=300, deadline=None)
 @given(_TREES)
 def test_every_tree_comes_back_from_its_text(tree: Filter) -> None:
     text = to_text(tree)
@@ -397,20 +352,18 @@ def _read_or_refuse(text: str) -> bool:
 
 _PIECES = [
     *"()[],\"'`\\=<>!&|~.:-+_ \n\t\0\x1b\x7f\u2028\u202e\ud800\udfff\U0010ffff“，（é海0",
-    *map(str, Op), "and", "or", "not", "AND", "true", "false", "null", "year", "1", "-2.5e3", "1e999",
-    "9" * 5000, '"x"', "'x'", "`x`", "\\u12", "\\U00110000", "[1]", "(a==1)", "((((", "not not ",
-]  # fmt: skip
+    *("and or not AND true false null year 1 -2.5e3 1e999 [1] (a==1) ((((".split()),
+    *r"""'x' "x" `x` \u12 \U00110000""".split(),
+    *map(str, Op),
+    "9" * 5000,
+]
 
 
 def _mutated(random: Random) -> str:
     text = random.choice(READINGS)[0]
     for _ in range(random.randrange(4)):
         at, skip = random.randint(0, len(text)), random.choice((0, 0, 1, 2, 8))
-        text = (
-            text[:at]
-            + random.choice((" ", "")).join(random.choices(_PIECES, k=random.randrange(3)))
-            + text[at + skip :]
-        )
+        text = text[:at] + "".join(random.choices(_PIECES, k=random.randrange(3))) + text[at + skip :]
     return text
 
 

@@ -25,21 +25,9 @@ from polyreel.core.fields import (
     to_column,
     to_ms,
 )
+from polyreel.core.filter_check import check, matches
 from polyreel.core.filter_json import from_json, to_json
-from polyreel.core.filters import (
-    ALL,
-    MAX_DEPTH,
-    MAX_NODES,
-    And,
-    Condition,
-    F,
-    Filter,
-    Not,
-    Op,
-    Or,
-    check,
-    matches,
-)
+from polyreel.core.filters import ALL, MAX_DEPTH, MAX_NODES, And, Condition, F, Filter, Not, Op, Or
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOON_IN_TOKYO = NOON.astimezone(timezone(timedelta(hours=9)))

@@ -4,7 +4,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-
 from polyreel.core.errors import InvalidQueryError, NotFoundError
 from polyreel.core.records import Text
 from polyreel.core.sources import Line, Source, Unreadable, described_source, discover
@@ -82,7 +81,7 @@ def test_the_sidecar_with_the_whole_name_wins(tmp_path: Path) -> None:
 def test_what_is_said_in_the_call_wins_over_sidecars(tmp_path: Path) -> None:
     touched(tmp_path, "a.mp4", "b.mp4")
     (tmp_path / "a.json").write_text('{"title": "sidecar", "year": 1}')
-    described = {"*": {"year": 2}, "a.mp4": {"title": "said"}}
+    described: dict[str, dict[str, object]] = {"*": {"year": 2}, "a.mp4": {"title": "said"}}
     first, second = discover([tmp_path], described)
     assert isinstance(first, Source)
     assert isinstance(second, Source)

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import pytest
-
 import polyreel
+import pytest
 from polyreel import media
 
 if TYPE_CHECKING:

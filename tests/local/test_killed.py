@@ -9,9 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 import polyreel
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.capabilities import Capabilities, Feature
 from polyreel.core.errors import InvalidQueryError, NotFoundError, UnsupportedError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polyreel.core.search import VideoSearch
-    from polyreel.core.space import CollectionSpec
+    from polyreel.core.space import CollectionMeta, CollectionSpec
 
     from .conftest import OpenSearch, PictureOf
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 class UngroupedStore(MemoryStore):
     """Groups nothing by itself, so that the planner must."""
 
-    def _open(self, spec: CollectionSpec):  # type: ignore[no-untyped-def]
+    def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         meta = super()._open(spec)
         self.can = _without(self.can, Feature.GROUP)
         return meta

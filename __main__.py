@@ -1,0 +1,5 @@
+"""`python -m polyreel`."""
+
+from .cli.main import main
+
+main()
