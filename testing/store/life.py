@@ -14,11 +14,12 @@ from ...core.capabilities import Feature
 from ...core.errors import ConfigurationError, NotFoundError, UnsupportedError
 from ...core.fields import FieldType
 from ...core.filters import ALL, F
+from ...core.records import Text
 from ...core.requests import SearchRequest
 from ...core.space import Metric
 from ...core.store import VectorStore
 from .base import MakeStore, StoreTests
-from .rows import SCHEMA, axis
+from .rows import FULL, SCHEMA, axis
 
 _OTHER_SPACES = {
     "kind": "another-kind",
@@ -90,6 +91,27 @@ class LifeTests(StoreTests):
         with make_store() as again:
             again.open(self.spec(), create=False)
             assert again.count() == 3
+
+    def test_writes_changes_and_deletions_are_there_after_opening_again(
+        self, store: VectorStore, make_store: MakeStore
+    ) -> None:
+        full = replace(FULL, content=self.content(axis(0)))
+        self.write(store, [full, replace(full, id="changed"), self.record("gone"), self.record("gone too")])
+        change = {"fields": {"place": "there", "note": [1]}, "text": Text("new"), "uri": "s3://b/k"}
+        store.wait(store.update_fields(["changed"], **change))  # type: ignore[arg-type]
+        self.erase(store, ["gone"])
+        self.erase(store, where=F.video_id == "video of gone too")
+        before = store.fetch([FULL.id, "changed"])
+        store.close()
+        with make_store() as again:
+            again.open(self.spec(), create=False)
+            assert {record.id: record for record in again.scan()} == before
+            assert before[FULL.id].recipe == FULL.recipe
+            assert before["changed"].text == Text("new")
+            assert self.stored(again, F.place == "there") == {"changed"}
+            assert self.scores(again, axis(0)) == pytest.approx(
+                {FULL.id: 1, "changed": 1}, abs=again.can.tolerance
+            )
 
     @pytest.mark.parametrize("part", _OTHER_SPACES)
     def test_another_space_is_refused_and_the_part_that_differs_is_named(

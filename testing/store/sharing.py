@@ -30,6 +30,15 @@ _CHILD = "polyreel.testing.child"
 class SharingTests(StoreTests):
     """What holds for several threads and processes."""
 
+    @pytest.fixture
+    def hasty(self) -> Iterator[None]:
+        """Threads that take turns all the time, so that what isn't guarded breaks."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        yield
+        sys.setswitchinterval(interval)
+
+    @pytest.mark.usefixtures("hasty")
     def test_eight_writers_and_four_readers_lose_nothing(self, store: VectorStore) -> None:
         done = Event()
         with ThreadPoolExecutor(_WRITERS + 4) as pool:
@@ -45,6 +54,7 @@ class SharingTests(StoreTests):
         assert store.count(F.year == 3) == _ROUNDS * _BATCH
         assert len(self.found(store, axis(0), limit=count)) == count
 
+    @pytest.mark.usefixtures("hasty")
     def test_threads_that_write_the_same_records_leave_one_of_each(self, store: VectorStore) -> None:
         records = self.records(20)
         with ThreadPoolExecutor(_WRITERS) as pool:

@@ -241,6 +241,17 @@ class WritingTests(StoreTests):
         assert set(self.found(store, axis(0))) == {"r0", "r2", "r3", "r5"}
         assert set(store.fetch(["r0", "r1"])) == {"r0"}
 
+    def test_the_others_keep_their_vectors_when_some_are_deleted_or_replaced(
+        self, store: VectorStore
+    ) -> None:
+        self.write(store, self.records(9))
+        scores = self.scores(store, axis(3))
+        self.erase(store, ["r0", "r4"])
+        self.write(store, [self.record("new"), self.record("r6")])
+        left = {f"r{n}": scores[f"r{n}"] for n in (1, 2, 3, 5, 7, 8)}
+        again = {id: score for id, score in self.scores(store, axis(3)).items() if id in left}
+        assert again == pytest.approx(left, abs=store.can.tolerance)
+
     def test_deleting_unknown_ids_is_fine(self, store: VectorStore) -> None:
         self.write(store, self.records(2))
         self.erase(store, ["nobody", "r1", "r1"])

@@ -43,7 +43,7 @@ RULES = {
     "embedders": rule("core media", "numpy"),
     "storage": rule("core"),
     "config": rule("core", "pydantic pydantic_settings"),
-    "testing": rule("core media embedders.builtin", "hypothesis numpy pytest"),
+    "testing": rule("core media embedders.builtin backends.memory", "hypothesis numpy pytest"),
     "bench": Rule(everything=True),
     "cli": Rule(everything=True),
 }
