@@ -63,13 +63,18 @@ def check_vector(vector: Vector, dimension: int, what: str) -> None:
     if len(vector) != dimension:
         raise InvalidQueryError(f"{what} has {len(vector)} dimensions, the collection has {dimension}")
     try:
-        norm = math.hypot(*vector)
+        norm = math.hypot(*_plain(vector))
     except TypeError as error:
         raise InvalidQueryError(f"{what} is not a sequence of numbers") from error
     if not norm < _LARGEST:
         raise InvalidQueryError(f"{what} has values that are not finite")
     if norm < _SMALLEST:
         raise InvalidQueryError(f"{what} is all zeros, which is like nothing")
+
+
+def _plain(vector: Vector) -> Sequence[float]:
+    """The numbers of an array as Python's own, which are read ten times as fast."""
+    return vector if isinstance(vector, list | tuple) else getattr(vector, "tolist", lambda: vector)()
 
 
 def checked_record(record: Record, spec: CollectionSpec, schema: Mapping[str, FieldType]) -> Record:
@@ -180,13 +185,20 @@ def checked_request(
             f"limit is {request.limit}; {can.form} gives at most {can.max_limit} hits a search"
         )
     _check_group(request.group, can)
-    if request.min_score is not None and not math.isfinite(request.min_score):
-        raise InvalidQueryError(f"min_score is {request.min_score}; it must be a number")
+    _check_min_score(request.min_score)
     if request.exact and Feature.EXACT not in can.features:
         raise UnsupportedError(f"{can.form} has no exact search", hint="leave exact out")
     _check_near(request, spec, can)
     where = checked_where(request.where, schema, can)
     return CheckedRequest(request.near, where, request.limit, request.group, request.exact)
+
+
+def _check_min_score(value: object) -> None:
+    if value is None or (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ):
+        return
+    raise InvalidQueryError(f"min_score is {value!r}; it must be a number")
 
 
 def _check_group(group: Group | None, can: Capabilities) -> None:

@@ -252,6 +252,7 @@ def _decoded(
 ) -> Iterator[VideoFrame]:
     """Every frame from the key frame before the span on."""
     reader, decoder = PacketReader(container, stream), Decoder(stream)
+    decoder.prime(iter(reader))
     for packet in reader.seek(span.low):
         yield from decoder.feed(packet)
         piece.damaged = piece.damaged or decoder.failure is not None or packet.is_corrupt

@@ -155,6 +155,17 @@ class Decoder:
             self._drained = False
         return self._decode(packet)
 
+    def prime(self, packets: Iterable[VideoPacket]) -> None:
+        """Show the decoder the first packet of the file before a seek passes it by, and forget its picture.
+
+        The version of x264 stands there alone, and libavcodec needs it to decode the 4:4:4 pictures of old ones.
+        """
+        for packet in packets:
+            self.feed(packet)
+            break
+        self.drain()
+        self.failure = self.failed_at = None
+
     def drain(self) -> list[VideoFrame]:
         """The frames still inside. The next packet must be the first of a fresh group."""
         if self._drained:

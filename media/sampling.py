@@ -115,7 +115,10 @@ class _Run:
         """The times and their frames, undamaged ones; `damage` tells of the others."""
         first = self._targets.at(0)
         assert first is not None
-        packets = self._reader.seek(first.low) if first.low > self._clock.origin else iter(self._reader)
+        packets = iter(self._reader)
+        if first.low > self._clock.origin:
+            self._decoder.prime(packets)
+            packets = self._reader.seek(first.low)
         answered = False
         for sample in self._decoded(packets):
             answered = True

@@ -135,6 +135,7 @@ def _last_picture(path: Path, size: int) -> Image:
             reader, decoder = PacketReader(container, stream), Decoder(stream)
             packets = iter(reader)
             if from_end:
+                decoder.prime(packets)
                 packets = reader.seek((stream.start_time or 0) + (stream.duration or 0))
             last: VideoFrame | None = None
             for packet in packets:

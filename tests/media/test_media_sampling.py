@@ -212,3 +212,17 @@ def test_the_file_is_closed_on_every_way_out(reference: Reference, samples: Path
     assert reference.open_files() == before
     media.frames(path, fps=2, size=16)
     assert reference.open_files() == before
+
+
+def test_pictures_of_an_old_coder_are_right_from_the_middle_on(real_videos: Path, tmp_path: Path) -> None:
+    """Its decoder reads the coder's version in the file's first packet, which a seek passes by."""
+    clip = real_videos / "cockatoo_yuv444.mp4"
+    with media.frames(clip, fps=2, size=160) as whole:
+        wanted = next(frame.image for frame in whole if frame.time_ms == 8000)
+    with media.frames(clip, fps=2, size=160, start_ms=8000, end_ms=8100) as middle:
+        (seen,) = [frame.image for frame in middle]
+    piece = media.cut(clip, tmp_path / "piece.mp4", start_ms=8000, end_ms=9000)
+    with media.frames(piece.path, fps=2, size=160) as cut:
+        first = next(iter(cut)).image
+    assert np.abs(seen.astype(int) - wanted).max() == 0
+    assert np.abs(first.astype(int) - wanted).mean() < 4

@@ -177,7 +177,7 @@ def test_every_room_has_a_row() -> None:
         ("config.settings", "from ..storage import local"),
         ("config.settings", "import typer"),
         ("media.probe", "from ..config import settings"),
-        ("testing.stores", "from ..backends.memory import MemoryStore"),
+        ("testing.stores", "from ..backends.qdrant import QdrantEdgeStore"),
         ("testing.stores", "from ..embedders.clip import ClipEmbedder"),
     ],
 )
