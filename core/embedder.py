@@ -154,7 +154,9 @@ class Embedder(Adapter, ABC):
 
         - A clip without frames is `InvalidQueryError`.
         - What a clip gets doesn't depend on the clips beside it.
+        - An embedder that takes something else refuses with `UnsupportedError`, as in all three ways.
         """
+        self._check_takes(Takes.FRAMES)
         for clip in clips:
             if not clip.frames:
                 raise InvalidQueryError("a clip without frames can't be embedded")
@@ -163,11 +165,13 @@ class Embedder(Adapter, ABC):
     @final
     def embed_clips(self, clips: Sequence[Media]) -> list[Embedded]:
         """One vector for each clip file, in order."""
+        self._check_takes(Takes.CLIP_FILES)
         return self._batched(clips, self._embed_clips)
 
     @final
     def submit(self, video: Media, video_id: str) -> Ticket:
         """Start a task for a whole video. Never retried here: a lost reply may have been paid for."""
+        self._check_takes(Takes.WHOLE_VIDEO)
         return self._once(lambda: self._submit(video, video_id))
 
     @final
@@ -227,6 +231,10 @@ class Embedder(Adapter, ABC):
         raise self._lacks("whole videos")
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _check_takes(self, wanted: Takes) -> None:
+        if self.takes is not wanted:
+            raise self._lacks(wanted.value.replace("_", " "))
 
     def _lacks(self, what: str) -> UnsupportedError:
         return UnsupportedError(f"{self.kind} doesn't embed {what}", hint=f"it takes {self.takes.value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -152,3 +153,20 @@ class TestTheWheel:
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == str(tmp_path / "polyreel" / "__init__.py")
+
+    @pytest.mark.timeout(180)
+    def test_runs_the_demo_when_it_is_installed_alone(self, built: Built, tmp_path: Path) -> None:
+        with zipfile.ZipFile(built.wheel) as archive:
+            archive.extractall(tmp_path / "site")
+        code = "import sys, polyreel; print(polyreel.__file__); from polyreel.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, "demo"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.startswith(str(tmp_path / "site"))
+        assert "8 ingested" in done.stdout
+        assert len(list((tmp_path / "demo" / "thumbnails").glob("*.jpg"))) == 9
