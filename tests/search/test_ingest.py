@@ -11,7 +11,7 @@ import pytest
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.errors import InvalidQueryError, UnavailableError
 from polyreel.core.filters import F
-from polyreel.core.recipe import Recipe
+from polyreel.core.recipe import Recipe, Segmentation
 from polyreel.core.records import Channel, Scope, Text
 from polyreel.core.report import Outcome
 from polyreel.testing.embedders import ClipColourEmbedder, ColourEmbedder, TaskColourEmbedder
@@ -306,3 +306,14 @@ def test_deleted_videos_are_gone_and_their_files_stay(open_search: OpenSearch, v
     assert (videos / "sea.mp4").is_file()
     assert search.delete(sea.video_id) == 0
     assert search.ingest(videos).counts == {"skipped": 2, "ingested": 1}
+
+
+def test_shots_are_clips_where_the_recipe_says_so(open_search: OpenSearch, tmp_path: Path) -> None:
+    pytest.importorskip("scenedetect")
+    from .conftest import write_clip
+
+    clip = write_clip(tmp_path / "two_shots.mp4", ["red", "blue"], seconds=3.0)
+    search = open_search(recipe=Recipe(segmentation=Segmentation.SHOTS, window=10.0))
+    search.ingest(clip)
+    spans = sorted((record.start, record.end) for record in search._opened().scan(F.scope == "clip"))
+    assert [round(edge) for span in spans for edge in span] == [0, 3, 3, 6]
