@@ -9,7 +9,7 @@ TYPES = build/types
 PYTEST_ARGS =
 
 .NOTPARALLEL:
-.PHONY: help setup demo test test-with check lint format format-check types build lock clean
+.PHONY: help setup demo test test-with check lint format format-check types docs docs-tables build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,7 +50,7 @@ test-with: ## run the quick tests with another Python: make test-with PYTHON=pat
 	  { echo "Name a Python that runs: make test-with PYTHON=path" >&2; exit 1; }; \
 	$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$(PYTHON)" PYTEST_ARGS='-m "not slow" $(PYTEST_ARGS)'
 
-check: format-check lint types build test ## all that CI checks
+check: format-check lint types docs build test ## all that CI checks
 
 format: setup ## format the code, and mend what can be mended
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -69,7 +69,17 @@ types: setup ## check the types of code and tests
 	@echo "== types"
 	@mkdir -p $(TYPES) && ln -sfn ../.. $(TYPES)/polyreel
 	@MYPYPATH=$(TYPES) $(BIN)/mypy -p polyreel
-	@MYPYPATH=$(TYPES) $(BIN)/mypy --namespace-packages --explicit-package-bases --cache-dir .mypy_cache/tests tests
+	@MYPYPATH=$(TYPES) $(BIN)/mypy --namespace-packages --explicit-package-bases --cache-dir .mypy_cache/tests tests tools
+
+# The site must work without a network: no page may load anything from another host.
+docs: setup ## build the documentation site into site/
+	@echo "== docs"
+	@mkdir -p build; NO_MKDOCS_2_WARNING=1 $(BIN)/python -P -m mkdocs build --strict > build/docs.log 2>&1 || \
+	  { cat build/docs.log >&2; exit 1; }
+	@! grep -rE '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' site --include='*.html'
+
+docs-tables: setup ## write the parts of README.md and docs/ that are made from the code
+	@$(BIN)/python -P tools/generate_docs.py
 
 # Leftovers of an earlier build would be packed again.
 build: setup ## build the source archive, and from it the wheel, into dist/
@@ -84,5 +94,5 @@ lock: setup ## pin every dependency anew in requirements/constraints.txt
 	@echo "Wrote requirements/constraints.txt"
 
 clean: ## remove what the other targets made
-	@rm -rf $(VENV) .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-* build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

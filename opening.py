@@ -20,6 +20,7 @@ def open(stack: str | None = None, config: str | Path | None = None) -> VideoSea
     """
     from . import media
     from .config import build_stack, load
+    from .storage.https import HttpsDownloads
 
     settings = load(None if config is None else Path(config), stack=stack)
-    return VideoSearch(build_stack(settings, settings.default_stack), media)
+    return VideoSearch(build_stack(settings, settings.default_stack), media, HttpsDownloads())

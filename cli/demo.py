@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import output
-from .ingesting import summary, trouble
+from .ingesting import summary
+from .progress import trouble
 
 if TYPE_CHECKING:
     from ..core.manifest import Manifest

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options, output
+from .inferring import propose, undeclared
+from .progress import estimated, progress, trouble
+from .stopping import EXIT_CODE, stoppable
 
 if TYPE_CHECKING:
-    from ..core.report import IngestReport, Listener, VideoReport
+    from ..core.report import IngestReport, Listener
+    from ..core.search import VideoSearch
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +25,22 @@ def register(app: typer.Typer) -> None:
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Video files, and folders of them.")],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Files, folders, patterns such as '*.mp4', https addresses, addresses and prefixes (which "
+            "end in / or *) of the stack's object store; - reads the standard input, a source or row a line.",
+        ),
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help='A JSONL file, {"uri": "a.mp4", "title": "…", …} in each line; tags, captions, fields, too.',
+        ),
+    ] = None,
     stack: options.Stack = None,
     config: options.Config = None,
     fields: Annotated[
@@ -32,29 +49,57 @@ def ingest(
             help='A JSON file with titles, tags, captions and fields by file name: {"a.mp4": {"title": "…"}}.'
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    infer_fields: Annotated[
+        bool,
+        typer.Option("--infer-fields", help="Only print a section that declares the fields found."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done, and by the rates its cost.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Take only what failed before; SOURCE may be left out.")
+    ] = False,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Also write the report as JSON to a file.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Videos taken in at once.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Take in videos, and bring those that are there up to date.
 
+    Ctrl-C finishes the videos in flight, and stops at once when pressed again; the same command then goes on.
     Exits with 1 when a file failed or only a part of it could be read.
 
-    Example: polyreel ingest holiday/ talk.mp4
+    Example: polyreel ingest holiday/ talk.mp4 --from rows.jsonl
     """
     from .. import opening
 
     described = _described(fields) if fields else None
-    with opening.open(stack, config) as search, _progress(quiet=as_json) as listener:
-        report = search.ingest(
-            *paths, described=described, workers=workers, dry_run=dry_run, listener=listener
-        )
-    if as_json:
-        output.document(report.to_json())
-    else:
-        output.line(summary(report))
-    if not report.ok:
-        raise typer.Exit(1)
+    if report_file:
+        output.check_writable(report_file)
+    if infer_fields:
+        with opening.open(stack, config) as search:
+            propose(search, paths or (), rows=rows or (), described=described, as_json=as_json)
+        return
+    with opening.open(stack, config) as search, stoppable() as stop:
+        total = None if as_json or dry_run or rows else _total(search, paths or [], retry_failed=retry_failed)
+        with _listening(total, as_json=as_json, dry_run=dry_run) as listener:
+            report = search.ingest(
+                *paths or (),
+                rows=rows or (),
+                described=described,
+                workers=workers,
+                dry_run=dry_run,
+                retry_failed=retry_failed,
+                listener=listener,
+                stop=stop,
+            )
+        kind = (search.stack.embedder or search.stack.store).kind
+    if report_file:
+        output.document_file(report_file, report.to_json())
+    _tell(report, kind, as_json=as_json)
+    if report.stopped or not report.ok:
+        raise typer.Exit(EXIT_CODE if report.stopped else 1)
 
 
 def delete(
@@ -84,13 +129,41 @@ def summary(report: IngestReport) -> str:
     """A report in one line."""
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items()) or "nothing"
     records = sum(video.records for video in report.videos)
-    verb = "would be: " if report.dry_run else ""
-    return f"{verb}{counts}; {records} records; {report.seconds:.1f} s"
+    if report.estimate:
+        return f"would be: {counts}; to embed: {estimated(report.estimate)}"
+    return f"{counts}; {records} records; {report.seconds:.1f} s"
+
+
+def _tell(report: IngestReport, kind: str, *, as_json: bool) -> None:
+    """Print the report, and on stderr what the person may want to do next; `kind` is the rate's."""
+    if as_json:
+        output.document(report.to_json())
+    else:
+        output.line(summary(report))
+    if report.undeclared:
+        output.message(undeclared(report.undeclared))
+    if report.estimate and report.estimate.is_unknown:
+        output.message(f"what is unknown can be set in the section [rates.{kind}] of the configuration")
+    if report.stopped:
+        output.message("stopped; run the same command again to go on")
+
+
+def _listening(total: int | None, *, as_json: bool, dry_run: bool) -> AbstractContextManager[Listener]:
+    return nullcontext(trouble) if as_json else progress(total=total, lines=dry_run)
+
+
+def _total(search: VideoSearch, paths: list[str], *, retry_failed: bool) -> int | None:
+    """How many videos there are, where that is known at once."""
+    from ..core.discovery import count
+
+    if not retry_failed:
+        return count(paths)
+    return None if paths else len(search.failures())
 
 
 def _described(path: Path) -> dict[str, dict[str, object]]:
     from ..core.errors import InvalidQueryError
-    from ..core.sources import read_json_object
+    from ..core.sidecars import read_json_object
 
     described = read_json_object(path)
     for name, value in described.items():
@@ -99,51 +172,3 @@ def _described(path: Path) -> dict[str, dict[str, object]]:
                 f"{path}: {name!r} must be an object of titles, tags, captions and fields"
             )
     return described  # type: ignore[return-value]  # just checked
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Listener]:
-    """A listener that counts on a terminal and prints a line for what went wrong; lines elsewhere."""
-    if not sys.stderr.isatty() or quiet:
-        yield trouble if quiet else _line
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("ingest", total=None)
-
-        def listener(video: VideoReport) -> None:
-            bar.update(task, advance=1, description=Path(video.path).name[:40])
-            trouble(video)
-
-        yield listener
-
-
-def trouble(video: VideoReport) -> None:
-    """Say what went wrong with a video, if anything did."""
-    outcome = f"{video.outcome}, damaged" if video.damage else video.outcome
-    if video.damage or video.reason:
-        output.message(f"{outcome}: {video.path}: {video.damage or video.reason}")
-
-
-def _line(video: VideoReport) -> None:
-    """Say what became of a video."""
-    if video.damage or video.reason:
-        trouble(video)
-    else:
-        output.message(f"{video.outcome}: {video.path} ({video.records} records, {video.seconds:.1f} s)")

@@ -1,6 +1,6 @@
 """The command line: `polyreel COMMAND`.
 
-Exit codes: 0 all well, 1 some or all of the work failed, 2 wrong usage or configuration.
+Exit codes: 0 all well, 1 some or all of the work failed, 2 wrong usage or configuration, 130 ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import demo, ingesting, looking, searching
+from . import cleaning, demo, ingesting, looking, searching
 from .output import message
 
 
@@ -65,7 +65,7 @@ def _options(
     pass
 
 
-for _room in (ingesting, searching, looking, demo):
+for _room in (ingesting, searching, looking, cleaning, demo):
     _room.register(app)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +17,36 @@ if TYPE_CHECKING:
 def document(value: Any) -> None:
     """Print one JSON document on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that can't be written, before hours are spent on what shall stand in it.
+
+    Raises:
+        InvalidQueryError: Its folder isn't there or can't be written.
+    """
+    from ..core.errors import InvalidQueryError
+
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        why = "it is a folder" if path.is_dir() else "its folder is missing or can't be written"
+        raise InvalidQueryError(
+            f"{path} can't be written: {why}", hint="name a file in a folder that is there"
+        )
+
+
+def document_file(path: Path, value: Any) -> None:
+    """Write one JSON document to a file, which is replaced whole.
+
+    Raises:
+        ConfigurationError: It can't be written.
+    """
+    from ..core.locks import disk_error, replacing
+
+    try:
+        with replacing(path.absolute()) as file:
+            file.write(f"{json.dumps(value, ensure_ascii=False, indent=2)}\n".encode())
+    except OSError as error:
+        raise disk_error(error, f"the file {path} can't be written") from error
 
 
 def line(text: str = "") -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..core import registry
+from ..core.rates import Rate
 from ..core.stack import Stack
 from .layers import ROLES
 from .settings import Settings, StackSettings
@@ -34,6 +35,7 @@ def build_stack(settings: Settings, name: str | None = None) -> Stack:
         fields=chosen.fields,
         recipe=chosen.recipe,
         workers=settings.ingest.workers,
+        rate=settings.rates.get(chosen.kind("embedder") or chosen.kind("store") or "", Rate()),
         **adapters,
     )
 

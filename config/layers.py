@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
 from ..core.errors import ConfigurationError
 from ..core.fields import shown
-from .shipped import presets
+from .shipped import presets, rates
 from .tree import NESTED, PREFIX, Keys, Leaf, Node, Origin, Tree, plant, variable
 from .values import suggestion
 
@@ -95,7 +95,12 @@ def _shipped(layers: list[Tree], base: Path) -> Tree:
         for name, preset in chosen.items()
     }
     origin = Origin("the defaults", base, shipped=True)
-    top: dict[str, Node] = {"stack": Leaf(("stack",), origin, "local"), "ingest": Tree(("ingest",), origin)}
+    measured = Origin("the measured rates", base, shipped=True)
+    top: dict[str, Node] = {
+        "stack": Leaf(("stack",), origin, "local"),
+        "ingest": Tree(("ingest",), origin),
+        "rates": plant(rates(), ("rates",), measured),
+    }
     return Tree((), origin, top | {"stacks": Tree(("stacks",), origin, stacks)})
 
 

@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from ..core.errors import ConfigurationError, InvalidQueryError
 from ..core.fields import FieldType, check_schema
+from ..core.rates import Rate
 from ..core.recipe import Recipe
+from ..core.registry import kinds, nearest
 from .layers import ROLES, find, merged
 from .tree import Leaf, Node, Tree
 from .values import construct, keywords, read, suggestion
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
     """The stack to use when none is named."""
     ingest: InstanceOf[Ingest]
     """How videos are taken in."""
+    rates: Mapping[str, InstanceOf[Rate]]
+    """What embedding costs and how fast it is, by the kind of the embedder, or of a store that vectorizes."""
     stacks: Mapping[str, InstanceOf[StackSettings]] = Field(repr=False, exclude=True)
     """The settings of every stack by name; kept out of `repr` and dumps, since they may hold secrets."""
 
@@ -146,10 +150,16 @@ class _Source(PydanticBaseSettingsSource):
         known = top["stacks"].children
         stacks = {name: _stack(name, node, known) for name, node in known.items()}
         default = _default(tree.children["stack"], self._stack, stacks)
-        return {"where": place.file, "default_stack": default, "ingest": top["ingest"], "stacks": stacks}
+        return {
+            "where": place.file,
+            "default_stack": default,
+            "ingest": top["ingest"],
+            "rates": _rates(top["rates"]),
+            "stacks": stacks,
+        }
 
 
-def _top(*, stack: str, ingest: Ingest, stacks: Tree) -> None:
+def _top(*, stack: str, ingest: Ingest, rates: Tree, stacks: Tree) -> None:
     """The keys of the file itself."""
 
 
@@ -161,6 +171,21 @@ def _default(leaf: Node, given: str | None, stacks: Mapping[str, object]) -> str
         said = f"{leaf.where} is {written!r}: " if given is None else ""
         raise _no_stack(written, stacks, said)
     return name
+
+
+def _rates(tree: Tree) -> dict[str, Rate]:
+    """The rates by kind; those of a kind that no adapter has are refused, for its name may be mistyped."""
+    written = {kind: node for kind, node in tree.children.items() if not _ships(node)}
+    known = {**kinds("embedder"), **kinds("store")} if written else {}
+    for kind, node in written.items():
+        if kind not in known:
+            raise ConfigurationError(f"{node.where}: there is no such kind", hint=nearest(kind, known))
+    return {kind: construct(Rate, read(node, Tree)) for kind, node in tree.children.items()}
+
+
+def _ships(node: Node) -> bool:
+    """Whether it has no value of the user's own."""
+    return all(leaf.origin.shipped for leaf in node.leaves)
 
 
 def _no_stack(name: str, known: Iterable[str], said: str = "") -> ConfigurationError:

@@ -1,4 +1,4 @@
-"""The files that ship with the package: preset stacks, and the configuration that `polyreel init` writes."""
+"""The files that ship with the package: preset stacks, rates, and what `polyreel init` writes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def presets() -> dict[str, dict[str, Any]]:
     """Every preset stack by name: the keys of a `[stacks.<name>]` section."""
     files = sorted((_HERE / "presets").glob("*.toml"))
     return {file.stem: tomllib.loads(file.read_text("utf-8")) for file in files}
+
+
+def rates() -> dict[str, dict[str, Any]]:
+    """What is known of the cost of embedding without asking anybody: the sections `[rates.<kind>]`."""
+    return tomllib.loads((_HERE / "rates.toml").read_text("utf-8"))
 
 
 def init_text() -> str:

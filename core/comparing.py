@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +12,10 @@ from .errors import IntegrityError, NotFoundError
 from .fields import Schema, Value, check_fields
 from .making import Maker
 from .manifest import Manifest, Manifests
+from .remotes import Fetcher, sha256_of
 from .report import Outcome
 from .sources import Source
 from .space import digest
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +62,13 @@ class Comparer:
 
     Args:
         manifests: None in a dry run over a collection that isn't there yet.
+        fetcher: Fetches files that lie elsewhere.
     """
 
     manifests: Manifests | None
     maker: Maker
     schema: Schema
+    fetcher: Fetcher
 
     def video_id(self, path: Path) -> str:
         """The digest of a file, which is read only where the journal doesn't know it.
@@ -80,7 +80,7 @@ class Comparer:
         try:
             known = journal.sha256(path)
             if known is None:
-                known = _sha256(path)
+                known = sha256_of(path)
                 journal.remember_sha256(path, known)
         except OSError as error:
             raise NotFoundError(f"{path} can't be read: {error.strerror}") from error
@@ -95,10 +95,9 @@ class Comparer:
         fields, extra = check_fields(self.schema, source.fields)
         hashes = _text_hash(source), digest([_plain(fields), extra])
         manifest = self._manifest(video_id)
-        uri = self._uri(source.path, video_id)
+        uri = source.uri or self._uri(source.path, video_id)
         outcome, reason = self._outcome(manifest, uri, hashes, video_id)
-        text_changed = manifest is None or manifest.text_hash != hashes[0]
-        embeds = self._embeds(outcome, text_changed=text_changed)
+        embeds = self._embeds(outcome, text_changed=manifest is None or manifest.text_hash != hashes[0])
         return Plan(source, video_id, uri, outcome, fields, extra, hashes, manifest, embeds, reason)
 
     def requests(self, clips: int) -> int:
@@ -139,7 +138,9 @@ class Comparer:
 
     def _still_there(self, uri: str, video_id: str) -> bool:
         path = self.maker.objects.path(uri)
-        return path is not None and path.is_file() and self.video_id(path) == video_id
+        if path is None:
+            return self.fetcher.holds(uri, video_id)
+        return path.is_file() and self.video_id(path) == video_id
 
     def _uri(self, path: Path, video_id: str) -> str:
         objects = self.maker.objects
@@ -160,11 +161,3 @@ def _plain(fields: Mapping[str, Value]) -> dict[str, object]:
         return list(value) if isinstance(value, tuple) else value
 
     return {name: plain(value) for name, value in fields.items()}
-
-
-def _sha256(path: Path) -> str:
-    hashed = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            hashed.update(chunk)
-    return hashed.hexdigest()

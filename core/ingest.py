@@ -6,45 +6,25 @@ and what the manifest doesn't name is deleted after it. Two runs end in the same
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
-from pathlib import Path
 
-from .errors import IntegrityError, NotFoundError, PolyreelError, UnsupportedError
-from .fields import Schema, Value, check_fields
+from .comparing import Comparer, Plan
+from .errors import PolyreelError, UnsupportedError
 from .filters import F
 from .making import Job, Maker
 from .manifest import Manifest, Manifests
-from .records import Record, Scope
+from .rates import Rate
+from .records import Record
 from .report import IngestReport, Listener, Outcome, VideoReport
 from .requests import Receipt
-from .sources import Source, Unreadable
-from .space import digest
+from .retrying import can_be_tried_again, place
+from .running import KeyLocks, Stop, concurrently
+from .sources import Found, Remote, Source, Unreadable
 from .store import VectorStore
-
-_CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be done with one file, and what that was derived from."""
-
-    source: Source
-    video_id: str
-    uri: str
-    outcome: Outcome
-    fields: Mapping[str, Value]
-    extra: Mapping[str, object]
-    hashes: tuple[str, str]
-    manifest: Manifest | None
-    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -55,132 +35,86 @@ class Ingest:
         store: Open; None in a dry run over a collection that isn't there yet.
         manifests: Of the collection; None likewise.
         maker: Makes records of videos.
+        comparer: Says what is to be done with a file.
         workers: Videos taken in at once.
+        rate: Of the embedder, for a dry run.
+        stop: Ends the run early.
     """
 
     store: VectorStore | None
     manifests: Manifests | None
     maker: Maker
-    schema: Schema
+    comparer: Comparer
     workers: int
+    rate: Rate = field(default_factory=Rate)
     dry_run: bool = False
-    _locks: dict[str, threading.Lock] = field(default_factory=dict)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    stop: Stop = field(default_factory=Stop)
+    _alone: KeyLocks = field(default_factory=KeyLocks)
 
-    def run(self, sources: Iterable[Source | Unreadable], listener: Listener) -> IngestReport:
+    def run(self, sources: Iterable[Found], listener: Listener) -> IngestReport:
         """Take in every source; one bad video never stops the others."""
         began, reports = time.monotonic(), []
-        for report in self._concurrently(iter(sources)):
-            listener(report)
-            reports.append(report)
-        return IngestReport(tuple(reports), time.monotonic() - began, self.dry_run)
+        results = concurrently(self._one, sources, workers=self.workers, stop=self.stop)
+        with closing(results):
+            for report in results:
+                listener(report)
+                reports.append(report)
+        return IngestReport(tuple(reports), time.monotonic() - began, self.dry_run, self.stop.asked)
 
-    def _concurrently(self, sources: Iterator[Source | Unreadable]) -> Iterator[VideoReport]:
-        """Reports as videos are done; never more than twice the workers are waiting."""
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="polyreel-ingest") as pool:
-            running: set[Future[VideoReport]] = set()
-            try:
-                while True:
-                    room = 2 * self.workers - len(running)
-                    running |= {pool.submit(self._one, source) for source in islice(sources, room)}
-                    if not running:
-                        return
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            finally:
-                for future in running:
-                    future.cancel()
-
-    def _one(self, source: Source | Unreadable) -> VideoReport:
+    def _one(self, source: Found) -> VideoReport:
         began = time.monotonic()
-        if isinstance(source, Unreadable):
-            return VideoReport(str(source.path), Outcome.FAILED, reason=str(source.error))
         try:
             report = self._taken(source)
         except PolyreelError as error:
-            report = VideoReport(str(source.path), Outcome.FAILED, reason=str(error))
+            report = VideoReport(source.name, Outcome.FAILED, reason=str(error))
+        if not self.dry_run:
+            self._remember(source, report)
         return replace(report, seconds=time.monotonic() - began)
 
-    def _taken(self, source: Source) -> VideoReport:
-        video_id = self._video_id(source.path)
-        with self._alone(video_id):
-            plan = self._plan(source, video_id)
+    def _taken(self, source: Found) -> VideoReport:
+        if isinstance(source, Unreadable):
+            raise source.error
+        if isinstance(source, Remote):
+            return self._fetched(source)
+        return self._compared(source, self.comparer.video_id(source.path))
+
+    def _fetched(self, remote: Remote) -> VideoReport:
+        """As `_compared`; the file is fetched only where it changed or something is to be made of it."""
+        fetcher = self.comparer.fetcher
+        with fetcher.place(remote) as source:
+            video_id = fetcher.video_id(remote, source.path)
+            if not source.path.exists() and self.comparer.plan(source, video_id).embeds:
+                video_id = fetcher.fetch(remote, source.path)
+            return self._compared(source, video_id)
+
+    def _compared(self, source: Source, video_id: str) -> VideoReport:
+        with self._alone.held(video_id):  # two files of the same content go one after the other
+            plan = self.comparer.plan(source, video_id)
             if self.dry_run or plan.outcome in (Outcome.SKIPPED, Outcome.DUPLICATE):
                 return self._foretold(plan)
-            if plan.outcome in (Outcome.UPDATED, Outcome.MOVED):
-                return self._update(plan)
-            return self._make(plan)
+            return self._make(plan) if plan.embeds else self._update(plan)
 
-    # -- planning -----------------------------------------------------------------------------------------
-
-    def _plan(self, source: Source, video_id: str) -> _Plan:
-        fields, extra = check_fields(self.schema, source.fields)
-        hashes = _text_hash(source), digest([_plain(fields), extra])
-        manifest = self._manifest(video_id)
-        uri = self._uri(source.path, video_id)
-        outcome, reason = self._outcome(manifest, uri, hashes, video_id)
-        return _Plan(source, video_id, uri, outcome, fields, extra, hashes, manifest, reason)
-
-    def _manifest(self, video_id: str) -> Manifest | None:
-        """The manifest, where it can be read: a broken one is written anew."""
-        try:
-            return self.manifests.get(video_id) if self.manifests else None
-        except IntegrityError:
-            return None
-
-    def _outcome(
-        self, manifest: Manifest | None, uri: str, hashes: tuple[str, str], video_id: str
-    ) -> tuple[Outcome, str | None]:
-        if manifest is None:
-            return Outcome.INGESTED, None
-        if (manifest.space, manifest.recipe) != (self.maker.space.key, self.maker.recipe.key):
-            return Outcome.REINGESTED, None
-        if manifest.uri != uri and self._still_there(manifest.uri, video_id):
-            return Outcome.DUPLICATE, f"the same file as {manifest.uri}"
-        if manifest.uri != uri:
-            return Outcome.MOVED, None
-        if (manifest.text_hash, manifest.fields_hash) != hashes:
-            return Outcome.UPDATED, None
-        return Outcome.SKIPPED, None
-
-    def _still_there(self, uri: str, video_id: str) -> bool:
-        path = self.maker.objects.path(uri)
-        return path is not None and path.is_file() and self._video_id(path) == video_id
-
-    def _uri(self, path: Path, video_id: str) -> str:
-        objects = self.maker.objects
-        return objects.refer(path) or objects.uri(_key(path, video_id))
-
-    def _video_id(self, path: Path) -> str:
+    def _remember(self, source: Found, report: VideoReport) -> None:
+        """Note a failure for `--retry-failed`, or that it is over; what isn't there can't be tried again."""
         journal = self.maker.journal
-        try:
-            known = journal.sha256(path)
-            if known is None:
-                known = _sha256(path)
-                journal.remember_sha256(path, known)
-        except OSError as error:
-            raise NotFoundError(f"{path} can't be read: {error.strerror}") from error
-        return known
+        if report.outcome is Outcome.FAILED and can_be_tried_again(source):
+            journal.failed(place(source), report.reason or "")
+        else:
+            journal.succeeded(place(source))
 
-    def _foretold(self, plan: _Plan) -> VideoReport:
+    def _foretold(self, plan: Plan) -> VideoReport:
         """The report of a file with which nothing is done, or nothing yet."""
-        makes = self.dry_run and plan.outcome in (Outcome.INGESTED, Outcome.REINGESTED)
-        duration, spans = 0.0, 0
-        if makes:
-            info = self.maker.media.probe(plan.source.path)
-            duration, spans = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
-        return VideoReport(
-            str(plan.source.path),
-            plan.outcome,
-            plan.video_id,
-            records=spans,
-            duration=duration,
-            reason=plan.reason,
-        )
+        report = VideoReport(plan.source.name, plan.outcome, plan.video_id, reason=plan.reason)
+        if not plan.embeds:
+            return report
+        info = self.maker.media.probe(plan.source.path)
+        seconds, clips = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
+        estimate = self.rate.estimate(seconds=seconds, clips=clips, requests=self.comparer.requests(clips))
+        return replace(report, records=clips, duration=seconds, estimate=estimate)
 
     # -- doing --------------------------------------------------------------------------------------------
 
-    def _make(self, plan: _Plan) -> VideoReport:
+    def _make(self, plan: Plan) -> VideoReport:
         store = self._opened()
         info = self.maker.media.probe(plan.source.path)
         self._keep(plan)
@@ -190,7 +124,7 @@ class Ingest:
             plan, receipt, duration=info.duration_ms / 1000, width=info.width, height=info.height, job=job
         )
         return VideoReport(
-            str(plan.source.path),
+            plan.source.name,
             plan.outcome,
             plan.video_id,
             records=len(receipt.upserted),
@@ -201,39 +135,38 @@ class Ingest:
             submits=job.submits,
         )
 
-    def _keep(self, plan: _Plan) -> None:
+    def _keep(self, plan: Plan) -> None:
         """Copy the file into the object store, unless that serves files where they lie."""
-        objects, path = self.maker.objects, plan.source.path
-        key = _key(path, plan.video_id)
+        objects, key = self.maker.objects, plan.key
         if plan.uri == objects.uri(key) and not objects.exists(key):
-            objects.put(key, path)
+            objects.put(key, plan.source.path)
 
-    def _update(self, plan: _Plan) -> VideoReport:
+    def _update(self, plan: Plan) -> VideoReport:
         """New text, fields or address on the same records."""
         store, manifest = self._opened(), plan.manifest
         assert manifest is not None  # the outcome says so
         self._keep(plan)
-        text_changed = manifest.text_hash != plan.hashes[0]
-        embedder = self.maker.embedder
-        if text_changed and embedder and embedder.reads_text and not embedder.swaps_text:
-            return self._make(plan)
+        text_changed = plan.text_changed
         records = list(store.scan(F.video_id == plan.video_id, vectors=text_changed))
         changed = [self._changed(record, plan, text_changed=text_changed) for record in records]
         receipt = self._rewrite(changed, plan) if text_changed else self._repoint(changed, plan)
         self._commit(plan, Receipt(tuple(record.id for record in changed)), manifest=manifest)
         return VideoReport(
-            str(plan.source.path), plan.outcome, plan.video_id, records=len(changed), usage=receipt.usage
+            plan.source.name, plan.outcome, plan.video_id, records=len(changed), usage=receipt.usage
         )
 
-    def _changed(self, record: Record, plan: _Plan, *, text_changed: bool) -> Record:
-        end = record.end_ms if record.scope is Scope.CLIP else max(record.end_ms, 1)
-        text = plan.source.text_of(record.start_ms, end) if text_changed else record.text
+    def _changed(self, record: Record, plan: Plan, *, text_changed: bool) -> Record:
+        text = (
+            plan.source.text_for(record.scope, record.start_ms, record.end_ms)
+            if text_changed
+            else record.text
+        )
         content, embedder = record.content, self.maker.embedder
         if text_changed and embedder and embedder.swaps_text:
             content = embedder.swap_text(content, text.joined())  # type: ignore[arg-type]
         return replace(record, uri=plan.uri, text=text, content=content, fields=plan.fields, extra=plan.extra)
 
-    def _rewrite(self, records: list[Record], plan: _Plan) -> Receipt:
+    def _rewrite(self, records: list[Record], plan: Plan) -> Receipt:
         store, embedder = self._opened(), self.maker.embedder
         if embedder and embedder.swaps_text:
             return store.upsert(records)
@@ -243,13 +176,13 @@ class Ingest:
             receipt += store.update_fields(ids, fields={**plan.extra, **plan.fields}, text=text, uri=plan.uri)
         return receipt
 
-    def _repoint(self, records: list[Record], plan: _Plan) -> Receipt:
+    def _repoint(self, records: list[Record], plan: Plan) -> Receipt:
         ids = [record.id for record in records]
         return self._opened().update_fields(ids, fields={**plan.extra, **plan.fields}, uri=plan.uri)
 
     def _commit(
         self,
-        plan: _Plan,
+        plan: Plan,
         receipt: Receipt,
         *,
         manifest: Manifest | None = None,
@@ -284,7 +217,7 @@ class Ingest:
                 fields_hash=plan.hashes[1],
                 records=receipt.upserted,
                 text=plan.source.text,
-                fields={**_plain(plan.fields), **plan.extra},
+                fields=plan.values,
                 ingested=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
@@ -297,39 +230,3 @@ class Ingest:
         if self.store is None:
             raise UnsupportedError("a dry run writes nothing")
         return self.store
-
-    @contextmanager
-    def _alone(self, video_id: str) -> Iterator[None]:
-        """Two files of the same content are taken in one after the other."""
-        with self._guard:
-            lock = self._locks.setdefault(video_id, threading.Lock())
-        with lock:
-            yield
-
-
-def _text_hash(source: Source) -> str:
-    lines = [[line.start_ms, line.end_ms, line.text] for line in source.lines]
-    return digest([source.text.to_json(), lines])
-
-
-def _plain(fields: Mapping[str, Value]) -> dict[str, object]:
-    """Values as JSON has them."""
-
-    def plain(value: Value) -> object:
-        if isinstance(value, datetime):
-            return value.isoformat()
-        return list(value) if isinstance(value, tuple) else value
-
-    return {name: plain(value) for name, value in fields.items()}
-
-
-def _key(path: Path, video_id: str) -> str:
-    return f"videos/{video_id}{path.suffix.lower()}"
-
-
-def _sha256(path: Path) -> str:
-    hashed = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            hashed.update(chunk)
-    return hashed.hexdigest()

@@ -1,17 +1,19 @@
 """The journal: one SQLite file for each stack and collection. Losing it costs money and time, never data.
 
-It remembers what would be paid for twice (tasks submitted to providers) and what is slow to find out again
-(digests of files).
+It remembers what would be paid for twice (tasks submitted to providers), what is slow to find out again
+(digests of files), which files failed, and which records `gc` saw without a manifest.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .embedder import Ticket
 from .errors import ConfigurationError, IntegrityError
@@ -22,7 +24,12 @@ CREATE TABLE IF NOT EXISTS digests (
 CREATE TABLE IF NOT EXISTS tasks (
     video_id TEXT, work TEXT, ticket TEXT, expires REAL, submits INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (video_id, work));
+CREATE TABLE IF NOT EXISTS remotes (address TEXT PRIMARY KEY, mark TEXT NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS failures (path TEXT PRIMARY KEY, reason TEXT NOT NULL, failed REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS orphans (record TEXT PRIMARY KEY, seen REAL NOT NULL, looked REAL NOT NULL);
 """
+
+_LONGEST = 500  # characters of a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,15 @@ class Task:
 
     ticket: Ticket | None
     submits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source whose last try failed: its path or address, the reason, and when (seconds since 1970)."""
+
+    path: str
+    reason: str
+    failed: float
 
 
 class Journal:
@@ -75,6 +91,15 @@ class Journal:
         """Remember the digest of a file as it is now."""
         self._run("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?)", (*_identity(path), sha256))
 
+    def remote(self, address: str) -> tuple[str, str] | None:
+        """The mark and the digest of a remote file when it was last fetched, by `addresses.same_file`."""
+        row = self._one("SELECT mark, sha256 FROM remotes WHERE address=?", (address,))
+        return (row[0], row[1]) if row else None
+
+    def remember_remote(self, address: str, mark: str, sha256: str) -> None:
+        """Remember the digest of a remote file, and the mark that changes when the file does."""
+        self._run("INSERT OR REPLACE INTO remotes VALUES (?,?,?)", (address, mark, sha256))
+
     def task(self, video_id: str, work: str) -> Task | None:
         """The task of a video for a piece of work (space and recipe); None where none was ever intended."""
         row = self._one(
@@ -105,9 +130,38 @@ class Journal:
         """Forget a task whose result is stored."""
         self._run("DELETE FROM tasks WHERE video_id=? AND work=?", (video_id, work))
 
-    def _one(self, sql: str, values: tuple[object, ...]) -> tuple[str, float, int] | None:
+    def failed(self, path: str, reason: str) -> None:
+        """Remember that a source failed, and the start of the reason."""
+        row = (path, reason[:_LONGEST], time.time())
+        self._run("INSERT OR REPLACE INTO failures VALUES (?,?,?)", row)
+
+    def succeeded(self, path: str) -> None:
+        """Forget that a source failed; nothing happens where it didn't."""
+        self._run("DELETE FROM failures WHERE path=?", (path,))
+
+    def failures(self) -> list[Failure]:
+        """The sources whose last try failed, by their paths."""
+        sql = "SELECT path, reason, failed FROM failures ORDER BY path"
+        with self._errors(), self._lock, closing(self._connection.execute(sql)) as cursor:
+            return [Failure(*row) for row in cursor]
+
+    def orphan(self, record: str, now: float) -> float:
+        """Remember that no manifest names a record; returns since when that is known, seconds since 1970."""
+        self._run(
+            "INSERT INTO orphans VALUES (?,?,?) ON CONFLICT DO UPDATE SET looked=excluded.looked",
+            (record, now, now),
+        )
+        found = self._one("SELECT record, seen, 0 FROM orphans WHERE record=?", (record,))
+        return found[1] if found else now
+
+    def forget_orphans(self, looked_before: float) -> None:
+        """Forget orphans that a later look didn't find any more."""
+        self._run("DELETE FROM orphans WHERE looked<?", (looked_before,))
+
+    def _one(self, sql: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         with self._errors(), self._lock, closing(self._connection.execute(sql, values)) as cursor:
-            return cursor.fetchone()  # type: ignore[no-any-return]
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
 
     def _run(self, sql: str, values: tuple[object, ...]) -> None:
         with self._errors(), self._lock:

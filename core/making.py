@@ -102,7 +102,8 @@ class Maker:
         ticket = (task.ticket or embedder.find(job.video_id)) if task else None
         if ticket is None:
             job.submits = self.journal.intend(job.video_id, work)
-            ticket = embedder.submit(Media(Modality.VIDEO, path=job.source.path, uri=job.uri), job.video_id)
+            uri = None if job.source.signed else job.uri
+            ticket = embedder.submit(Media(Modality.VIDEO, path=job.source.path, uri=uri), job.video_id)
         self.journal.issued(work, ticket)
         result = self._awaited(lambda: embedder.collect(ticket))
         job.count(result.usage)
@@ -204,7 +205,8 @@ class Maker:
     def _whole(self, vector: Vector, job: Job) -> Vector:
         if self.embedder is None or not self.embedder.swaps_text:
             return vector
-        return self.embedder.swap_text(vector, self._text(job, (0, job.info.duration_ms)))
+        text = job.source.text_for(Scope.VIDEO, 0, job.info.duration_ms)
+        return self.embedder.swap_text(vector, text.joined())
 
     def _record(self, job: Job, segment: Segment, content: Vector | Media) -> Record:
         start, end = segment.start_ms, segment.end_ms
@@ -225,7 +227,7 @@ class Maker:
             channel=segment.channel,
             recipe=self.recipe.key,
             content=content,
-            text=job.source.text_of(start, end),
+            text=job.source.text_for(segment.scope, start, end),
             fields=job.fields,
             extra=job.extra,
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, final
+from urllib.parse import unquote
 
 from .adapter import Adapter
 from .errors import InvalidQueryError
@@ -115,6 +116,15 @@ class ObjectStore(Adapter, ABC):
         return self._uri(checked_key(key))
 
     @final
+    def key(self, uri: str) -> str | None:
+        """The key behind one of this store's own addresses; None for any other address."""
+        key = self._key(uri)
+        try:
+            return None if key is None else checked_key(key)
+        except InvalidQueryError:
+            return None
+
+    @final
     def url(self, key: str, *, expires: float = 3600.0) -> str:
         """An address that anybody can fetch for `expires` seconds; a secret, never logged."""
         checked = checked_key(key)
@@ -160,6 +170,13 @@ class ObjectStore(Adapter, ABC):
 
     @abstractmethod
     def _url(self, key: str, expires: float) -> str: ...
+
+    def _key(self, uri: str) -> str | None:
+        """The rest of an address that begins as all of ours do, when that key really has this address."""
+        start = self._uri("_").removesuffix("_")
+        rest = uri.removeprefix(start)
+        found = (key for key in (rest, unquote(rest)) if key and self._uri(key) == uri)
+        return next(found, None) if rest != uri else None
 
     def _path(self, uri: str) -> Path | None:
         """No local file."""

@@ -67,6 +67,11 @@ class Estimate:
     currency: str = ""
     seconds: float | None = 0.0
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether cost or time is."""
+        return self.cost is None or self.seconds is None
+
     def __add__(self, other: Estimate) -> Estimate:
         """Both together; what is unknown of one is unknown of the sum."""
         return Estimate(

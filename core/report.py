@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .rates import Estimate
+
 
 class Outcome(StrEnum):
     """What became of one file."""
@@ -36,6 +38,7 @@ class VideoReport:
         reason: Why it failed, or which file it is a duplicate of.
         usage: What providers counted.
         submits: Paid tasks that were submitted; more than one where a reply was lost.
+        estimate: In a dry run, what embedding it would take; None where it wouldn't be embedded.
     """
 
     path: str
@@ -49,6 +52,7 @@ class VideoReport:
     reason: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)
     submits: int = 0
+    estimate: Estimate | None = None
 
     def to_json(self) -> dict[str, object]:
         """A JSON object without the parts that say nothing."""
@@ -64,6 +68,7 @@ class VideoReport:
             "reason": self.reason,
             "usage": dict(self.usage),
             "submits": self.submits,
+            "estimate": self.estimate.to_json() if self.estimate else None,
         }
         return {name: value for name, value in values.items() if value not in (None, {})}
 
@@ -74,11 +79,20 @@ Listener = Callable[[VideoReport], None]
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What an ingest did, or would do (`dry_run`)."""
+    """What an ingest did, or would do (`dry_run`).
+
+    Args:
+        videos: In the order in which they were done.
+        seconds: Spent on all.
+        stopped: Whether it was asked to stop, so that videos may be missing.
+        undeclared: In a first ingest, the names of values without a declared field: returned, not filterable.
+    """
 
     videos: tuple[VideoReport, ...]
     seconds: float
     dry_run: bool = False
+    stopped: bool = False
+    undeclared: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -92,13 +106,23 @@ class IngestReport:
         """Whether every file was taken in whole."""
         return not any(video.damage or video.outcome is Outcome.FAILED for video in self.videos)
 
+    @property
+    def estimate(self) -> Estimate | None:
+        """What embedding all of them would take; None unless it is a dry run."""
+        each = (video.estimate for video in self.videos if video.estimate)
+        return sum(each, Estimate()) if self.dry_run else None
+
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel ingest --json`."""
+        estimate = {"estimate": self.estimate.to_json()} if self.estimate else {}
         return {
             "dry_run": self.dry_run,
+            "stopped": self.stopped,
             "counts": self.counts,
             "records": sum(video.records for video in self.videos),
             "embedded": sum(video.embedded for video in self.videos),
             "seconds": round(self.seconds, 3),
+            **estimate,
+            **({"undeclared": list(self.undeclared)} if self.undeclared else {}),
             "videos": [video.to_json() for video in self.videos],
         }

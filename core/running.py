@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
@@ -21,7 +21,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
-        self._in_flight: set[int] = set()  # of threads; changed by single calls only, so that no lock is needed
+        self._in_flight: set[int] = set()  # threads; changed by single calls, which need no lock
 
     @property
     def in_flight(self) -> int:
@@ -47,7 +47,7 @@ class Stop:
 
 def concurrently(
     work: Callable[[T], R], items: Iterable[T], *, workers: int, stop: Stop
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """The results in the order in which they are done; never more than twice `workers` items are taken ahead.
 
     Close the iterator: that drops what has not begun, and waits for what has.

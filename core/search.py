@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .comparing import Comparer
+from .discovery import discover
 from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import F, Filter
+from .gc import Collector, GcReport
+from .inference import Inferred, Undeclared, infer
 from .ingest import Ingest
-from .journal import Journal
+from .journal import Failure, Journal
 from .making import Maker
 from .manifest import Manifest, Manifests
 from .media import MediaTools
 from .planner import Page, Planner
 from .query import Fusion, Query, Sources
 from .records import Hit, Record, Scope, Vector
+from .remotes import Downloads, Fetcher
 from .report import IngestReport, Listener, VideoReport
-from .sources import discover
+from .retrying import among
+from .running import Stop
 from .stack import Stack
 from .staging import Staging
 from .store import VectorStore
@@ -80,9 +86,10 @@ class VideoSearch:
     May be used from several threads. The store is opened when it is first needed.
     """
 
-    def __init__(self, stack: Stack, media: MediaTools) -> None:
+    def __init__(self, stack: Stack, media: MediaTools, downloads: Downloads | None = None) -> None:
         self.stack = stack
         self._media = media
+        self._downloads = downloads
         self._lock = threading.RLock()
         self._store: VectorStore | None = None
         self._journal: Journal | None = None
@@ -93,40 +100,97 @@ class VideoSearch:
     def ingest(
         self,
         *paths: str | Path,
+        rows: str | Path | Iterable[str | Path] = (),
         described: Mapping[str, Mapping[str, object]] | None = None,
         workers: int | None = None,
         dry_run: bool = False,
+        retry_failed: bool = False,
         listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> IngestReport:
         """Take in videos, and bring those that are there up to date. One bad file never stops the others.
 
         Args:
-            paths: Files and folders.
+            paths: Files, folders, patterns, `https:` addresses, addresses and prefixes of the object store,
+                `-` for the standard input (`core.discovery`).
+            rows: JSONL files whose rows name videos and say what is known of them (`core.rows`).
             described: Titles, tags, captions and fields by file name, which win over sidecars; `*` is any.
             workers: Videos at once; the stack's setting when left out.
-            dry_run: Only report what would be done.
+            dry_run: Only report what would be done, and what embedding would cost by the configured rates.
+            retry_failed: Take only what failed in its last try; of all, where no paths are given.
             listener: Hears of each video as it is done.
+            stop: Ends the run early, once the videos in flight are done.
 
         Raises:
             PolyreelError: The stack can't be opened; what is wrong with single files stands in the report.
         """
-        if not paths:
+        rows = (rows,) if isinstance(rows, str | Path) else tuple(rows)
+        if not paths and not rows and not retry_failed:
             raise InvalidQueryError("there is nothing to ingest", hint="name files or folders")
         workers = self.stack.workers if workers is None else workers
         if workers < 1:
             raise InvalidQueryError(f"workers is {workers}; it must be at least 1")
         store = self._opened_if_there() if dry_run else self._opened(create=True)
         self.stack.objects.ensure_bucket()
+        manifests = Manifests(self.stack.objects, store.meta.uid) if store else None
+        maker, schema = self._maker(store), store.schema if store else self.stack.fields
         run = Ingest(
             store=store,
-            manifests=Manifests(self.stack.objects, store.meta.uid) if store else None,
-            maker=self._maker(store),
-            schema=store.schema if store else self.stack.fields,
+            manifests=manifests,
+            maker=maker,
+            comparer=Comparer(manifests, maker, schema, self._fetcher()),
             workers=workers,
+            rate=self.stack.rate,
             dry_run=dry_run,
+            stop=stop or Stop(),
         )
-        sources = discover([Path(path).expanduser() for path in paths], described)
-        return run.run(sources, listener or _ignore)
+        failed = frozenset(failure.path for failure in self.failures()) if retry_failed else frozenset()
+        given = paths or (() if rows else sorted(failed))
+        sources = discover(given, described, rows=rows, objects=self.stack.objects)
+        if retry_failed:
+            sources = among(sources, failed)
+        first = manifests is None or next(manifests.ids(), None) is None
+        undeclared = Undeclared(schema)
+        report = run.run(undeclared.watch(sources), listener or _ignore)
+        return replace(report, undeclared=tuple(sorted(undeclared.names)) if first else ())
+
+    def infer_fields(
+        self,
+        *paths: str | Path,
+        rows: str | Path | Iterable[str | Path] = (),
+        described: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Inferred:
+        """Types for values beside videos that the stack doesn't declare. Opens no video and changes nothing.
+
+        Args:
+            paths: As those of `ingest`.
+            rows: As those of `ingest`.
+            described: As that of `ingest`.
+        """
+        files = (rows,) if isinstance(rows, str | Path) else rows
+        sources = discover(paths, described, rows=files, objects=self.stack.objects)
+        return infer(sources, self.stack.fields)
+
+    def failures(self) -> list[Failure]:
+        """The files whose last try failed, with the reasons; `ingest(retry_failed=True)` takes them again."""
+        return self._journalled().failures()
+
+    def gc(self, *, delete: bool = False, older_than: float = 3600.0) -> GcReport:
+        """Find what nothing needs any more: leases, records and files that no manifest names (`core.gc`).
+
+        Args:
+            delete: Also delete it, as far as it is old enough.
+            older_than: Seconds of age under which nothing that another process may be using is deleted.
+
+        Raises:
+            InvalidQueryError: `older_than` is no number of seconds.
+            LockedError: Another process holds the collection.
+        """
+        if not older_than >= 0:
+            raise InvalidQueryError(f"older_than is {older_than:g} seconds; it must be at least 0")
+        store, objects = self._opened_if_there(), self.stack.objects
+        objects.ensure_bucket()
+        return Collector(objects, store, self._journalled(), older_than).run(delete=delete)
 
     def delete(self, *video_ids: str) -> int:
         """Forget videos: their manifests, records and clip files, never the videos themselves where they lie.
@@ -277,6 +341,8 @@ class VideoSearch:
             if self.stack.embedder:
                 self.stack.embedder.close()
             self.stack.objects.close()
+            if self._downloads:
+                self._downloads.close()
             if self._journal:
                 self._journal.close()
             self._store = self._journal = None
@@ -320,6 +386,9 @@ class VideoSearch:
         return Maker(
             self._media, stack.embedder, stack.space, stack.recipe, stack.objects, self._journalled(), schemes
         )
+
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(self.stack.objects, self._journalled(), self._downloads)
 
     def _journalled(self) -> Journal:
         with self._lock:

@@ -1,39 +1,22 @@
-"""Finding videos and what people wrote about them: files, folders and JSON sidecars.
+"""What can be taken in: a local file, a file elsewhere, and what is known of them.
 
-A sidecar is `clip.json` or `clip.mp4.json` beside `clip.mp4`:
-
-    {"title": "...", "tags": ["..."], "caption": "... or a list", "transcript": "...",
-     "captions": [{"start": 0.0, "end": 2.5, "text": "..."}],
-     "fields": {"year": 2020}, "any other key": "is a field, too"}
+`core.discovery` finds them; `core.sidecars` and `core.rows` read what people wrote about them.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .errors import InvalidQueryError, MediaError, NotFoundError, PolyreelError
-from .records import Text
+from .errors import PolyreelError
+from .records import Scope, Text
+from .subtitles import Line
 
 SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
 )
 """What counts as a video when a folder is searched; a file that is named itself may end in anything."""
-
-_TEXT = frozenset({"title", "tags", "caption", "captions", "transcript"})
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Words that belong to a span."""
-
-    start_ms: int
-    end_ms: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,154 +27,97 @@ class Source:
         path: The file.
         text: Of the whole video.
         fields: Declared and other values, unchecked.
-        lines: Captions with times.
+        lines: Captions and subtitles with times.
+        uri: Its lasting address, where that is another than the file's.
+        signed: Whether nobody can fetch that address as it stands, since a signature was left out of it.
     """
 
     path: Path
     text: Text = field(default_factory=Text)
     fields: Mapping[str, object] = field(default_factory=dict)
     lines: tuple[Line, ...] = ()
+    uri: str | None = None
+    signed: bool = False
+
+    @property
+    def name(self) -> str:
+        """What to call it in a report."""
+        return self.uri or str(self.path)
+
+    def text_for(self, scope: Scope, start_ms: int, end_ms: int) -> Text:
+        """The text of a record: all lines for the whole video, those of its own time for a clip."""
+        return self._with(self.lines) if scope is Scope.VIDEO else self.text_of(start_ms, end_ms)
 
     def text_of(self, start_ms: int, end_ms: int) -> Text:
         """The text of a span: that of the video, and the lines of its own time."""
-        own = [line.text for line in self.lines if line.start_ms < end_ms and line.end_ms > start_ms]
-        if not own:
+        return self._with(
+            tuple(
+                line
+                for line in self.lines
+                if line.start_ms < end_ms and max(line.end_ms, line.start_ms + 1) > start_ms
+            )
+        )
+
+    def _with(self, lines: tuple[Line, ...]) -> Text:
+        if not lines:
             return self.text
-        transcript = "\n".join(part for part in (self.text.transcript, *own) if part)
-        return Text(self.text.title, self.text.tags, self.text.caption, transcript)
+        transcript = "\n".join(
+            part for part in (self.text.transcript, *(line.text for line in lines)) if part
+        )
+        return replace(self.text, transcript=transcript)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file that must be fetched first, and what is known of it.
+
+    Args:
+        source: What it becomes; its path is only a file's name.
+        address: Where to fetch it: an object's key, or a URL that may be signed and is never shown.
+        key: Whether the address is a key of the stack's object store.
+    """
+
+    source: Source
+    address: str = field(repr=False)
+    key: bool = False
+
+    @property
+    def name(self) -> str:
+        """What to call it in a report: its address without secrets."""
+        return self.source.name
+
+    @property
+    def path(self) -> Path:
+        """The name of its file."""
+        return self.source.path
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """Declared and other values, unchecked."""
+        return self.source.fields
+
+    def inside(self, folder: Path) -> Source:
+        """The source that it is once its file lies in the folder."""
+        return replace(self.source, path=folder / self.source.path)
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that was asked for and can't be taken in."""
-
-    path: Path
-    error: PolyreelError
-
-
-def discover(
-    paths: Iterable[Path], described: Mapping[str, Mapping[str, object]] | None = None
-) -> Iterator[Source | Unreadable]:
-    """Every video of the given files and folders, once, in the order of names.
+    """What was asked for and can't be taken in.
 
     Args:
-        paths: Files, or folders that are searched to the bottom; hidden ones inside them are left out.
-        described: Text and fields by file name, which win over sidecars; `*` holds for every file.
+        name: As it was given, without secrets.
+        error: Why.
     """
-    seen: set[str] = set()
-    for path in paths:
-        found = False
-        for file in _files(path):
-            found = True
-            real = os.path.realpath(file)
-            if real not in seen:
-                seen.add(real)
-                yield _source(file, described or {})
-        if not found:
-            yield Unreadable(path, _nothing(path))
+
+    name: str
+    error: PolyreelError
+
+    @property
+    def path(self) -> Path:
+        """The same as a path."""
+        return Path(self.name)
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from _in_folder(path)
-    elif path.exists():
-        yield path.absolute()
-
-
-def _in_folder(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder.absolute()):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(place, name)
-
-
-def _nothing(path: Path) -> PolyreelError:
-    if not path.is_dir():
-        return NotFoundError(f"there is no file {path}")
-    if not os.access(path, os.R_OK | os.X_OK):
-        return MediaError(f"the folder {path} can't be read", hint="check its permissions")
-    return NotFoundError(
-        f"there is no video in the folder {path}", hint=f"videos end in {' '.join(sorted(SUFFIXES))}"
-    )
-
-
-def _source(path: Path, described: Mapping[str, Mapping[str, object]]) -> Source | Unreadable:
-    try:
-        known = {**_sidecar(path), **described.get("*", {}), **described.get(path.name, {})}
-        return described_source(path, known)
-    except PolyreelError as error:
-        return Unreadable(path, error)
-
-
-def _sidecar(path: Path) -> dict[str, object]:
-    for sidecar in (path.with_name(f"{path.name}.json"), path.with_suffix(".json")):
-        if sidecar != path and sidecar.is_file():
-            return read_json_object(sidecar)
-    return {}
-
-
-def read_json_object(path: Path) -> dict[str, object]:
-    """The JSON object in a file.
-
-    Raises:
-        InvalidQueryError: It is no JSON, or no object, or can't be read.
-    """
-    try:
-        value = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidQueryError(f"{path} can't be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidQueryError(f"{path} holds no JSON object")
-    return value
-
-
-def described_source(path: Path, known: Mapping[str, object]) -> Source:
-    """A source from what a sidecar or a row says.
-
-    Raises:
-        InvalidQueryError: A value has another type than it must have.
-    """
-    text = Text(
-        title=_string(known, "title") or _words(path),
-        tags=tuple(_strings(known, "tags")),
-        caption="\n".join(_strings(known, "caption")),
-        transcript=_string(known, "transcript"),
-    )
-    declared = known.get("fields", {})
-    if not isinstance(declared, Mapping):
-        raise InvalidQueryError(f"fields of {path.name} must be an object, got {declared!r}")
-    loose = {name: value for name, value in known.items() if name not in _TEXT and name != "fields"}
-    return Source(path, text, {**loose, **declared}, _lines(known.get("captions", []), path))
-
-
-def _words(path: Path) -> str:
-    """The words of a file name, for a video without a title."""
-    return re.sub(r"[\s._-]+", " ", path.stem).strip()
-
-
-def _string(known: Mapping[str, object], key: str) -> str:
-    value = known.get(key) or ""
-    if not isinstance(value, str):
-        raise InvalidQueryError(f"{key} must be a string, got {value!r}")
-    return value
-
-
-def _strings(known: Mapping[str, object], key: str) -> Sequence[str]:
-    value = known.get(key) or []
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
-        raise InvalidQueryError(f"{key} must be a string or a list of strings, got {value!r}")
-    return values
-
-
-def _lines(value: object, path: Path) -> tuple[Line, ...]:
-    try:
-        return tuple(
-            Line(round(line["start"] * 1000), round(line["end"] * 1000), str(line["text"]))
-            for line in value  # type: ignore[attr-defined]
-        )
-    except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise InvalidQueryError(
-            f"captions of {path.name} can't be read", hint='write [{"start": 0.0, "end": 2.5, "text": "..."}]'
-        ) from error
+Found = Source | Remote | Unreadable
+"""What a search for videos brings."""

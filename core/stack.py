@@ -10,6 +10,7 @@ from .embedder import Embedder
 from .errors import ConfigurationError
 from .fields import FieldType
 from .objects import ObjectStore
+from .rates import Rate
 from .recipe import Recipe
 from .space import CollectionSpec, Space
 from .store import VectorStore
@@ -29,6 +30,7 @@ class Stack:
         fields: Declared fields.
         recipe: How videos are cut and sampled.
         workers: Videos taken in at once.
+        rate: What embedding costs; nothing is known of it when left out.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Stack:
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=Recipe)
     workers: int = 2
+    rate: Rate = field(default_factory=Rate)
 
     @property
     def space(self) -> Space:

@@ -29,6 +29,7 @@ _X264 = {"crf": "20", "preset": "veryfast"}
 _COPIED_FORMATS = {"yuv420p", "yuvj420p"}  # What every player takes.
 _AVCC = b"\x01"  # First byte of H.264 set-up data as MP4 stores it (ISO/IEC 14496-15, 5.3.3.1).
 _ROUNDING = Fraction(1, 100)  # Seconds.
+_LARGEST = 16_384  # Pixels; what x264 takes.
 _REORDER_DEPTH = 16  # Frames; the most that H.264 allows (ITU-T H.264, A.3.1).
 
 
@@ -74,7 +75,7 @@ def cut_span(path: Path, out: Path, *, start_ms: int, end_ms: int) -> Cut:
         stated, _ = stated_end(container, stream)
         copied = _copyable(container, stream, span)
     piece = _Piece(span.clock.origin, span.clock.origin)
-    with replacing(out) as draft:
+    with replacing(out, path) as draft:
         with av.open(str(draft.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as target:
             _write(path, target, span, piece, copied)
         missing = span.end - span.clock.seconds(piece.last) > max(span.clock.slack * 2, _ROUNDING)
@@ -159,6 +160,11 @@ def _encoded(
     durations: dict[int, int] = {}
     for pts, duration, frame in _timed(container, stream, span, piece):
         if encoder is None:
+            if max(frame.width, frame.height) > _LARGEST:
+                raise MediaError(
+                    f"{container.name} has pictures of {frame.width}x{frame.height}, too large for H.264",
+                    hint=f"scale it to {_LARGEST} pixels a side first",
+                )
             piece.first = pts
             encoder = _add_encoder(target, stream, frame, span.clock.base)
         piece.last = pts + duration
@@ -208,6 +214,8 @@ def _timed(
         if frame is None:
             ending = pts
             break
+        if last and pts <= last[0]:  # Out of order, as only a damaged stream's are; no file can hold it.
+            continue
         if last:
             yield last[0], pts - last[0], last[1]
         last = pts, frame

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar, cast
 from uuid import uuid4
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from ..core.errors import InvalidQueryError, MediaError, NotFoundError
 
 _LOCAL_ONLY = {"protocol_whitelist": "file"}  # A playlist named .mp4 must not make us fetch addresses.
+S = TypeVar("S", bound=Stream)
 _CHECK = "check with a video player that the file plays, or copy it again from its source"
 
 
@@ -64,7 +68,7 @@ def open_media(path: Path) -> InputContainer:
     """
     readable_file(path)
     try:
-        return av.open(str(path.absolute()), "r", options=_LOCAL_ONLY)
+        return av.open(str(path.absolute()), "r", options=_LOCAL_ONLY, metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(f"{path} is not a video or is broken: {why(error)}", hint=_CHECK) from error
 
@@ -97,9 +101,26 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return streams[0]
 
 
+def packets_of(container: InputContainer, stream: S) -> Iterator[Packet[S]]:
+    """The packets of one stream, an empty one at the end.
+
+    Those of streams that turn up later (FLV, MPEG-TS) are passed over; PyAV 18 ends with an IndexError there.
+    """
+    while True:
+        try:
+            yield from cast("Iterator[Packet[S]]", container.demux(stream))
+        except IndexError:
+            continue
+        return
+
+
 @contextmanager
-def replacing(out: Path) -> Iterator[Path]:
+def replacing(out: Path, source: Path | None = None) -> Iterator[Path]:
     """A draft beside `out` that takes its place when the block succeeds and is removed when it fails.
+
+    Args:
+        out: The file to write.
+        source: What it is made from, for the message.
 
     Raises:
         NotFoundError: The folder of `out` isn't there.
@@ -107,13 +128,16 @@ def replacing(out: Path) -> Iterator[Path]:
     """
     if not out.parent.is_dir():
         raise NotFoundError(f"there is no folder {out.parent} to write {out.name} into", hint="make it first")
-    draft = out.with_name(f".{out.name}.{uuid4().hex[:8]}.part")
+    draft = out.with_name(
+        f".polyreel-{uuid4().hex[:16]}"
+    )  # Short, since `out` may be as long as names can be.
     try:
         yield draft
         draft.replace(out)
     except (OSError, av.FFmpegError) as error:
+        whence = f" from {source}" if source else ""
         raise MediaError(
-            f"{out} can't be written: {why(error)}", hint="check space and permissions"
+            f"{out} can't be written{whence}: {why(error)}", hint="check space and permissions"
         ) from error
     finally:
         draft.unlink(missing_ok=True)

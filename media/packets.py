@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,15 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from .opening import why
+from .opening import packets_of, why
 
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
 
 _MOST_BYTES = 8_000_000  # Of one group; a longer one is handed on in parts that all get decoded.
 _BACK_OFF_SECONDS = 10
+_LONGEST_STILL = 6 * 3600  # Seconds that a picture may stand; a still screen was recorded that long.
+_CRASHES_BY_FRAMES = frozenset({"vp9"})
 
 
 class PacketReader:
@@ -43,12 +46,16 @@ class PacketReader:
         self.ends_broken = False
         self.end_pts: int | None = None
         self.last_pts: int | None = None
+        self._before: int | None = stream.start_time or 0
 
     def __iter__(self) -> Iterator[VideoPacket]:
         """Read on from where the last seek went."""
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets_of(self._container, self._stream):
                 if packet.size:
+                    if (jump := self._jump(packet)) > _LONGEST_STILL:
+                        self.failure = f"its times jump by {float(jump / 3600):.0f} hours"
+                        return
                     self._note(packet)
                     yield packet
         except av.FFmpegError as error:
@@ -63,6 +70,19 @@ class PacketReader:
             self.last_pts = pts if self.last_pts is None else max(self.last_pts, pts)
             end = pts + (packet.duration or 0)
             self.end_pts = end if self.end_pts is None else max(self.end_pts, end)
+
+    def _jump(self, packet: VideoPacket) -> Fraction:
+        """How many seconds after the one before it a packet is shown; a duration beyond belief is taken off.
+
+        A picture that stands for years would be sampled as often: damaged times must not keep us busy.
+        """
+        base = self._stream.time_base or Fraction(1, 1000)
+        if (packet.duration or 0) * base > _LONGEST_STILL:
+            packet.duration = 0
+        if packet.pts is None:
+            return Fraction(0)
+        before, self._before = self._before, packet.pts
+        return (packet.pts - before) * base if before is not None else Fraction(0)
 
     def seek(self, pts: int) -> Iterator[VideoPacket]:
         """The packets from the last key frame at or before `pts` on, or from further back.
@@ -79,7 +99,7 @@ class PacketReader:
         return iter(())
 
     def _from(self, pts: int) -> Iterator[VideoPacket]:
-        self.failure = None
+        self.failure = self._before = None
         with suppress(av.FFmpegError):  # What can't seek is read on from where it stands.
             self._container.seek(pts, stream=self._stream)
         return iter(self)
@@ -141,7 +161,7 @@ class Decoder:
     """Decodes packets one by one; an error costs its packet alone and stays in `failure`."""
 
     def __init__(self, stream: VideoStream) -> None:
-        stream.thread_type = ThreadType.NONE if _intra_only(stream) else ThreadType.AUTO
+        stream.thread_type = _threads(stream)
         self._codec = stream.codec_context
         self.failure: str | None = None
         self.failed_at: int | None = None
@@ -158,7 +178,7 @@ class Decoder:
     def prime(self, packets: Iterable[VideoPacket]) -> None:
         """Show the decoder the first packet of the file before a seek passes it by, and forget its picture.
 
-        The version of x264 stands there alone, and libavcodec needs it to decode the 4:4:4 pictures of old ones.
+        The version of x264 stands there alone, and libavcodec needs it to decode 4:4:4 pictures of old ones.
         """
         for packet in packets:
             self.feed(packet)
@@ -184,6 +204,11 @@ class Decoder:
             return []
 
 
-def _intra_only(stream: VideoStream) -> bool:
-    """Whether every frame is a key frame: threads then cost more than they give."""
-    return stream.codec_context.codec.intra_only
+def _threads(stream: VideoStream) -> ThreadType:
+    """How to share decoding among cores: not where every frame is a key frame; it costs more than it gives.
+
+    Not by frames where the decoder crashes when a damaged stream goes on after `drain` (libavcodec 62, VP9).
+    """
+    if stream.codec_context.codec.intra_only:
+        return ThreadType.NONE
+    return ThreadType.SLICE if stream.codec_context.name in _CRASHES_BY_FRAMES else ThreadType.AUTO

@@ -108,6 +108,7 @@ class _Run:
         self._matcher = Matcher(self._clock, targets)
         self._skips = step >= _WORTH_SKIPPING
         self._seeks = True
+        self._leapt: int | None = None
         self._at_end = False
         self._tail_unread = False
 
@@ -181,6 +182,9 @@ class _Run:
             return None
         if (target.low - here) * self._clock.base < _WORTH_SEEKING:
             return None
+        if self._leapt is not None and here <= self._leapt:  # Times that run back would lead us in a circle.
+            return None
+        self._leapt = here
         packets = self._reader.seek(target.low)
         head = next(packets, None)
         if head is None:

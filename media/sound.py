@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +18,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
-from .opening import open_media
+from .opening import open_media, packets_of
 
 Samples = NDArray[np.float32]  # Channels x samples.
 
@@ -64,21 +66,25 @@ def _decoded(
     path: Path, sound: AudioStream, start: Fraction, end: Fraction
 ) -> Iterator[tuple[Fraction, Samples]]:
     """Samples from about `start` to about `end`, with the time of the first of each block."""
-    resampler = AudioResampler(format="fltp", layout=sound.layout.name, rate=sound.rate)
     with open_media(path) as source:
         stream = _sound_of(source)
         assert stream is not None
         _go_to(source, stream, start - _LEAD_IN)
-        for frame in _frames(source, stream):
-            if _time(frame) >= end:
-                break
-            for block in resampler.resample(frame):
+        frames = takewhile(lambda frame: _time(frame) < end, _frames(source, stream))
+        for _, alike in groupby(frames, key=_kind):  # The sound of a broadcast, or a damaged one, may change.
+            resampler = AudioResampler(format="fltp", layout=sound.layout.name, rate=sound.rate)
+            for block in chain.from_iterable(map(resampler.resample, alike)):
                 yield _time(block), cast("Samples", block.to_ndarray())
+
+
+def _kind(frame: AudioFrame) -> tuple[str, str, int]:
+    """What a resampler must know of what it takes."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def _frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Decoded frames until the end or the first packet that can't be read; broken ones are left out."""
-    packets = source.demux(stream)
+    packets = packets_of(source, stream)
     while True:
         try:
             packet = next(packets, None)
@@ -99,7 +105,8 @@ def _time(frame: AudioFrame) -> Fraction:
 def _go_to(source: InputContainer, stream: AudioStream, seconds: Fraction) -> None:
     first = (stream.start_time or 0) * (stream.time_base or Fraction(0))
     if seconds > first and stream.time_base:
-        source.seek(round(seconds / stream.time_base), stream=stream)
+        with suppress(av.FFmpegError):  # What can't seek is read from its start.
+            source.seek(round(seconds / stream.time_base), stream=stream)
 
 
 def _sound_of(source: InputContainer) -> AudioStream | None:

@@ -56,7 +56,7 @@ def write_thumbnail(path: Path, out: Path, *, at_ms: int, size: int) -> None:
     with SampledFrames(path, fps=1, size=size, start_ms=at_ms, end_ms=at_ms + 1) as sampled:
         frame: Frame | None = next(iter(sampled), None)
     pixels = frame.image if frame else _last_picture(path, size)
-    with replacing(out) as draft:
+    with replacing(out, path) as draft:
         draft.write_bytes(encode_jpeg(pixels))
 
 

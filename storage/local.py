@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote_to_bytes
 
+from ..core.addresses import local_path
 from ..core.deadline import RetryPolicy
 from ..core.errors import InvalidQueryError, NotFoundError, PolyreelError
 from ..core.locks import disk_error, is_temporary, replacing
@@ -108,15 +108,13 @@ class LocalObjects(ObjectStore):
     def _url(self, key: str, expires: float) -> str:
         return self._uri(key)
 
+    def _key(self, uri: str) -> str | None:
+        path = local_path(uri)
+        inside = path is not None and path.is_relative_to(self._root)
+        return path.relative_to(self._root).as_posix() if path and inside else None
+
     def _path(self, uri: str) -> Path | None:
-        scheme, _, rest = uri.partition(":")
-        if scheme.lower() != "file":
-            return None
-        for here in ("///", "//localhost/"):
-            if rest.startswith(here):
-                rest = "/" + rest.removeprefix(here)
-        local = rest.startswith("/") and not rest.startswith("//")
-        return Path(os.fsdecode(unquote_to_bytes(rest))) if local else None
+        return local_path(uri)
 
     def _refer(self, path: Path) -> str | None:
         return None if self._copy else path.absolute().as_uri()

@@ -302,6 +302,16 @@ class ObjectContract:
         assert len({objects.uri(each) for each in KEYS}) == len(KEYS)
 
     @pytest.mark.parametrize("key", KEYS)
+    def test_the_key_of_an_address_is_the_one_that_it_was_made_of(
+        self, objects: ObjectStore, key: str
+    ) -> None:
+        """Whether the object is there or not; None for an address of another store."""
+        assert objects.key(objects.uri(key)) == key
+        assert objects.key(objects.uri("a").removesuffix("a")) is None
+        assert objects.key(objects.uri("a").replace("://", "://elsewhere-", 1)) is None
+        assert objects.key("https://example.com/a") is None
+
+    @pytest.mark.parametrize("key", KEYS)
     def test_anybody_can_fetch_a_url(self, objects: ObjectStore, key: str) -> None:
         """Without any credentials beside it."""
         objects.put(key, key.encode())

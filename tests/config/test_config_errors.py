@@ -23,7 +23,7 @@ COMPLETE = 'kind = "local"\npath = "o"\n'
 FILES = {
     "an unknown key": (
         "colour = 1",
-        "colour in polyreel.toml is no setting; known are ingest, stack, stacks",
+        "colour in polyreel.toml is no setting; known are ingest, rates, stack, stacks",
     ),
     "a mistyped key": ("stak = 'x'", "stak in polyreel.toml is no setting; did you mean 'stack'?"),
     "a mistyped section": (
@@ -52,7 +52,7 @@ FILES = {
     ),
     "a key with a line break": (
         '"a\\nb" = 1',
-        "'a\\nb' in polyreel.toml is no setting; known are ingest, stack, stacks",
+        "'a\\nb' in polyreel.toml is no setting; known are ingest, rates, stack, stacks",
     ),
     "text for a number": (
         "[stacks.local.store]\nlock_wait = 'x'",

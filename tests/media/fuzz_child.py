@@ -1,7 +1,7 @@
 """Mutated media files, each put through every tool; run by `test_media_fuzz.py` as a process of its own.
 
-`python fuzz_child.py CLIPS WORK SECONDS SEED...` prints a JSON line when it begins a file and one when it is done
-with it, so that the parent knows at which file libav crashed or hung.
+`python fuzz_child.py CLIPS WORK SECONDS SEED...` prints a JSON line when it begins a file and one when it is
+done with it, so that the parent knows at which file libav crashed or hung.
 """
 
 from __future__ import annotations
@@ -21,10 +21,42 @@ from polyreel import media
 from polyreel.core.errors import PolyreelError
 
 MEMORY = 2 << 30  # bytes of address space
-SIZES = re.compile(rb"ftyp|moov|mvhd|trak|tkhd|mdia|stbl|stsd|stts|stsz|stco|mdat|LIST|RIFF|idx1|\x1fC\xb6u|\x16T\xaek")
-MAGICS = (b"RIFF", b"\x1aE\xdf\xa3", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"ID3\x04", b"OggS",
-          b"#EXTM3U\n", b"ffconcat version 1.0\n", b"FLV\x01\x05", b"\0\0\x01\xba", b"%PDF-1.7", b"PK\x03\x04", bytes(12))
-SUFFIXES = (".txt", ".jpg", ".png", ".gif", ".mp3", ".m3u8", ".ts", ".json", ".avi", ".webm", ".mp4", ".sdp", "", ".y4m", ".h264")
+SIZES = re.compile(
+    rb"ftyp|moov|mvhd|trak|tkhd|mdia|stbl|stsd|stts|stsz|stco|mdat|LIST|RIFF|idx1|\x1fC\xb6u|\x16T\xaek"
+)
+MAGICS = (
+    b"RIFF",
+    b"\x1aE\xdf\xa3",
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff\xe0",
+    b"GIF89a",
+    b"ID3\x04",
+    b"OggS",
+    b"#EXTM3U\n",
+    b"ffconcat version 1.0\n",
+    b"FLV\x01\x05",
+    b"\0\0\x01\xba",
+    b"%PDF-1.7",
+    b"PK\x03\x04",
+    bytes(12),
+)
+SUFFIXES = (
+    ".txt",
+    ".jpg",
+    ".png",
+    ".gif",
+    ".mp3",
+    ".m3u8",
+    ".ts",
+    ".json",
+    ".avi",
+    ".webm",
+    ".mp4",
+    ".sdp",
+    "",
+    ".y4m",
+    ".h264",
+)
 
 Mutation = Callable[[bytearray, random.Random], bytearray]
 
@@ -67,7 +99,10 @@ def _zero(data: bytearray, chance: random.Random) -> bytearray:
 def _swap(data: bytearray, chance: random.Random) -> bytearray:
     length = chance.choice((16, 512, 4096))
     one, other = sorted(chance.sample(range(max(2, len(data) - length)), 2))
-    data[one : one + length], data[other : other + length] = data[other : other + length], data[one : one + length]
+    data[one : one + length], data[other : other + length] = (
+        data[other : other + length],
+        data[one : one + length],
+    )
     return data
 
 
@@ -88,9 +123,13 @@ def _junk(data: bytearray, chance: random.Random) -> bytearray:
 
 def _sizes(data: bytearray, chance: random.Random) -> bytearray:
     """Another size before a box of MP4, or after a chunk's name in AVI or an element's in Matroska."""
-    for found in chance.sample(every := list(SIZES.finditer(bytes(data))), min(len(every), chance.randint(1, 3))):
+    for found in chance.sample(
+        every := list(SIZES.finditer(bytes(data))), min(len(every), chance.randint(1, 3))
+    ):
         at = found.end() if found[0] in (b"LIST", b"RIFF", b"idx1") or found[0][0] < 32 else found.start() - 4
-        size = chance.choice((0, 1, 7, 8, 0x7FFFFFFF, 0xFFFFFFFF, chance.randrange(1 << 32), chance.randrange(5000)))
+        size = chance.choice(
+            (0, 1, 7, 8, 0x7FFFFFFF, 0xFFFFFFFF, chance.randrange(1 << 32), chance.randrange(5000))
+        )
         if at >= 0:
             data[at : at + 4] = size.to_bytes(4, "big")
     return data
@@ -101,7 +140,9 @@ def _values(data: bytearray, chance: random.Random) -> bytearray:
     at = max(0, data.find(b"moov"))
     for _ in range(chance.randint(1, 6)):
         here = at + 4 * chance.randrange(min(2000, len(data) - at) // 4)
-        data[here : here + 4] = chance.choice((0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF)).to_bytes(4, "big")
+        data[here : here + 4] = chance.choice((0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF)).to_bytes(
+            4, "big"
+        )
     return data
 
 

@@ -42,6 +42,7 @@ RULES = {
     "backends.qdrant": rule("core", "numpy qdrant_client qdrant_edge"),
     "embedders": rule("core media", "numpy"),
     "storage": rule("core"),
+    "storage.https": rule("core", lazy="httpx"),
     "config": rule("core", "pydantic pydantic_settings"),
     "testing": rule("core media embedders.builtin backends.memory", "hypothesis numpy pytest"),
     "bench": Rule(everything=True),

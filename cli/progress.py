@@ -1,0 +1,103 @@
+"""How far an ingest is: a bar on a terminal, a line for each video elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..core.report import Outcome
+from . import output
+
+if TYPE_CHECKING:
+    from ..core.rates import Estimate
+    from ..core.report import Listener, VideoReport
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far, in words.
+
+    Args:
+        total: How many videos there are; None while nobody knows.
+    """
+
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+    video_seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, video: VideoReport) -> None:
+        """Count a video that is done."""
+        self.done += 1
+        self.failed += video.outcome is Outcome.FAILED
+        self.video_seconds += video.duration
+
+    def words(self, now: float) -> str:
+        """Counts, rates, and the time left where the total is known; `now` is monotonic seconds."""
+        spent = max(now - self.began, 1e-3)
+        of = "" if self.total is None else f" of {max(self.total, self.done)}"
+        parts = [f"{self.done}{of} videos"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.done:
+            parts.append(f"{self.done * 60 / spent:.0f} videos/min")
+        if self.video_seconds:
+            parts.append(f"{self.video_seconds / spent:.1f}x real time")
+        if self.done and self.total is not None:
+            left = max(self.total - self.done, 0) * spent / self.done
+            parts.append(f"{output.clock(left).partition('.')[0]} left")
+        return ", ".join(parts)
+
+
+@contextmanager
+def progress(*, total: int | None, lines: bool) -> Iterator[Listener]:
+    """A listener that shows a bar, and a line for what went wrong; a line for each video where `lines`."""
+    if lines or not sys.stderr.isatty():
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tally = Tally(total)
+        task = bar.add_task(tally.words(tally.began), total=total)
+
+        def listener(video: VideoReport) -> None:
+            tally.add(video)
+            bar.update(task, advance=1, description=tally.words(time.monotonic()))
+            trouble(video)
+
+        yield listener
+
+
+def trouble(video: VideoReport) -> None:
+    """Say what went wrong with a video, if anything did."""
+    outcome = f"{video.outcome}, damaged" if video.damage else video.outcome
+    if video.damage or video.reason:
+        output.message(f"{outcome}: {video.path}: {video.damage or video.reason}")
+
+
+def line(video: VideoReport) -> None:
+    """Say what became of a video, or would."""
+    if video.damage or video.reason:
+        trouble(video)
+    elif video.estimate:
+        output.message(f"would be {video.outcome}: {video.path} ({estimated(video.estimate)})")
+    else:
+        output.message(f"{video.outcome}: {video.path} ({video.records} records, {video.seconds:.1f} s)")
+
+
+def estimated(estimate: Estimate) -> str:
+    """What embedding would take, in words."""
+    cost = "unknown" if estimate.cost is None else f"{estimate.cost:.4g} {estimate.currency}".rstrip()
+    spent = "unknown" if estimate.seconds is None else output.clock(estimate.seconds)
+    return (
+        f"{output.clock(estimate.video_seconds)} of video, {estimate.clips} clips, "
+        f"{estimate.requests} requests, cost {cost}, time {spent}"
+    )

@@ -1,0 +1,45 @@
+"""Ctrl-C while videos are taken in: the first lets those in flight finish, the second ends the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ..core.running import Stop
+
+EXIT_CODE = 130  # as shells have it for a command that SIGINT ended
+
+_SHOW_CURSOR = b"\x1b[?25h"  # the progress bar hides it
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """A stop that ctrl-C asks. Signals are the main thread's; in any other they stay as they are."""
+    stop = Stop()
+
+    def heard(_signal: int, _frame: FrameType | None) -> None:
+        if stop.asked:
+            _tell(_SHOW_CURSOR if sys.stderr.isatty() else b"")
+            os._exit(EXIT_CODE)  # what was committed stays, and the next run goes on from there
+        stop.ask()
+        count = stop.in_flight
+        _tell(f"\nfinishing {count} video{'s' * (count != 1)}; press again to stop at once\n".encode())
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell(words: bytes) -> None:
+    """Write to stderr past its buffer, which a signal may find half written."""
+    os.write(2, words)
