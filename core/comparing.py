@@ -92,7 +92,7 @@ class Comparer:
         Raises:
             InvalidQueryError: A field has a value of another type than was declared.
         """
-        fields, extra = check_fields(self.schema, source.fields)
+        fields, extra = check_fields(self.schema, _fields(source, self.schema))
         hashes = _text_hash(source), digest([_plain(fields), extra])
         manifest = self._manifest(video_id)
         uri = source.uri or self._uri(source.path, video_id)
@@ -145,6 +145,12 @@ class Comparer:
     def _uri(self, path: Path, video_id: str) -> str:
         objects = self.maker.objects
         return objects.refer(path) or objects.uri(f"videos/{video_id}{path.suffix.lower()}")
+
+
+def _fields(source: Source, schema: Schema) -> dict[str, object]:
+    """The source's fields; a declared one called as a part of the text (`tags`, `title`) has that part's value."""
+    text = source.text.to_json()
+    return {**{name: text[name] for name in text.keys() & schema.keys()}, **source.fields}
 
 
 def _text_hash(source: Source) -> str:

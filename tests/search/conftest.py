@@ -18,7 +18,7 @@ from polyreel.storage.local import LocalObjects
 from polyreel.testing.embedders import ColourEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polyreel.core.embedder import Embedder
@@ -57,6 +57,7 @@ class OpenSearch(Protocol):
         store: VectorStore | None = None,
         recipe: Recipe | None = None,
         copy: bool = False,
+        fields: Mapping[str, FieldType] | None = None,
     ) -> VideoSearch: ...
 
 
@@ -71,6 +72,7 @@ def open_search(tmp_path: Path) -> Iterator[OpenSearch]:
         store: VectorStore | None = None,
         recipe: Recipe | None = None,
         copy: bool = False,
+        fields: Mapping[str, FieldType] | None = None,
     ) -> VideoSearch:
         stack = Stack(
             name="test",
@@ -78,7 +80,7 @@ def open_search(tmp_path: Path) -> Iterator[OpenSearch]:
             embedder=embedder or (None if store and store.vectorizes else ColourEmbedder()),
             objects=LocalObjects(path=tmp_path / "objects", copy=copy),
             state=tmp_path / "state",
-            fields={"year": FieldType.INT, "place": FieldType.STRING},
+            fields={"year": FieldType.INT, "place": FieldType.STRING, **(fields or {})},
             recipe=recipe or Recipe(window=2.0),
         )
         opened.append(VideoSearch(stack, media))

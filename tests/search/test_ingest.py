@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.errors import InvalidQueryError, UnavailableError
+from polyreel.core.fields import FieldType
 from polyreel.core.filters import F
 from polyreel.core.recipe import Recipe, Segmentation
 from polyreel.core.records import Channel, Scope, Text
@@ -317,3 +318,14 @@ def test_shots_are_clips_where_the_recipe_says_so(open_search: OpenSearch, tmp_p
     search.ingest(clip)
     spans = sorted((record.start, record.end) for record in search._opened().scan(F.scope == "clip"))
     assert [round(edge) for span in spans for edge in span] == [0, 3, 3, 6]
+
+
+def test_a_declared_field_called_as_a_part_of_the_text_has_its_value(
+    open_search: OpenSearch, videos: Path
+) -> None:
+    (videos / "sea.json").write_text('{"tags": ["beach", "waves"], "title": "The sea"}')
+    search = open_search(fields={"tags": FieldType.STRINGS, "title": FieldType.STRING})
+    search.ingest(videos)
+    (sea,) = search._opened().scan(F["tags"].any("beach") & (F.scope == "clip"))
+    assert sea.fields == {"tags": ("beach", "waves"), "title": "The sea"}
+    assert search.count(F.title == "chess") == 4
