@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .core.filters import F
     from .core.query import Query
     from .core.records import Hit, Record, Text
-    from .core.search import Result, VideoSearch
+    from .core.result import Result
+    from .core.search import VideoSearch
     from .opening import open
 
 __version__ = "0.1.0"
@@ -30,7 +31,7 @@ _HOMES = {
     "PolyreelError": "core.errors",
     "Query": "core.query",
     "Record": "core.records",
-    "Result": "core.search",
+    "Result": "core.result",
     "Text": "core.records",
     "VideoSearch": "core.search",
     "open": "opening",

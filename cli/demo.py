@@ -14,7 +14,8 @@ from .progress import trouble
 
 if TYPE_CHECKING:
     from ..core.manifest import Manifest
-    from ..core.search import Result, VideoSearch
+    from ..core.result import Result
+    from ..core.search import VideoSearch
 
 _CONFIG = """# Written by `polyreel demo`. Try: polyreel search "..." --config {name}
 stack = "local"

@@ -12,7 +12,8 @@ from . import options, output
 
 if TYPE_CHECKING:
     from ..core.filters import Filter
-    from ..core.search import Result, VideoSearch
+    from ..core.result import Result
+    from ..core.search import VideoSearch
 
 Scope = Annotated[str, typer.Option(help="clip, video, or any.")]
 SaveTo = Annotated[

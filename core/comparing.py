@@ -148,7 +148,7 @@ class Comparer:
 
 
 def _fields(source: Source, schema: Schema) -> dict[str, object]:
-    """The source's fields; a declared one called as a part of the text (`tags`, `title`) has that part's value."""
+    """The source's fields; a declared one called as a part of the text (`tags`, …) has that part's value."""
     text = source.text.to_json()
     return {**{name: text[name] for name in text.keys() & schema.keys()}, **source.fields}
 

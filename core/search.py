@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,63 +21,17 @@ from .journal import Failure, Journal
 from .making import Maker
 from .manifest import Manifest, Manifests
 from .media import MediaTools
-from .planner import Page, Planner
+from .planner import Planner
 from .query import Fusion, Query, Sources
 from .records import Hit, Record, Scope, Vector
 from .remotes import Downloads, Fetcher
 from .report import IngestReport, Listener, VideoReport
+from .result import Result, page_of
 from .retrying import among
 from .running import Stop
 from .stack import Stack
 from .staging import Staging
 from .store import VectorStore
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Hits, best first, and how they were found. Iterating gives the hits.
-
-    Args:
-        hits: Of this page.
-        timing: Seconds spent to embed, search and fetch, and in total.
-        explain: The plan: fusion, parts, condition, what ran natively and what the planner did.
-        usage: What providers counted.
-        request_ids: Their ids of the calls.
-        notes: What the store said beside the hits.
-    """
-
-    hits: tuple[Hit, ...]
-    timing: Mapping[str, float]
-    explain: Mapping[str, object]
-    usage: Mapping[str, float]
-    request_ids: tuple[str, ...]
-    notes: tuple[Mapping[str, object], ...]
-    _query: Query = field(repr=False)
-    _planner: Planner = field(repr=False)
-    _seen: frozenset[str] = field(default=frozenset(), repr=False)
-
-    def __iter__(self) -> Iterator[Hit]:
-        """The hits, best first."""
-        return iter(self.hits)
-
-    def __len__(self) -> int:
-        """How many hits are on this page."""
-        return len(self.hits)
-
-    def more(self) -> Result:
-        """The next page of the same list; empty at its end."""
-        grouped = self._query.by_video()
-        shown = {hit.video_id if grouped else hit.id for hit in self.hits}
-        return _result(self._query, self._planner, self._seen | shown)
-
-    def to_json(self) -> dict[str, object]:
-        """The form of `polyreel search --json`."""
-        return {
-            "hits": [hit.to_json() for hit in self.hits],
-            "timing": dict(self.timing),
-            "explain": dict(self.explain),
-            "usage": dict(self.usage),
-        }
 
 
 class VideoSearch:
@@ -248,7 +202,7 @@ class VideoSearch:
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order."""
         planner = self._planner()
-        return [_result(query, planner, frozenset()) for query in queries]
+        return [page_of(query, planner) for query in queries]
 
     def similar(
         self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None
@@ -406,13 +360,6 @@ class VideoSearch:
             raise NotFoundError(f"there is no record and no video {video_id!r}")
         whole = [record for record in records.values() if record.scope is Scope.VIDEO]
         return (whole or list(records.values()))[0]
-
-
-def _result(query: Query, planner: Planner, seen: frozenset[str]) -> Result:
-    page: Page = planner.answer(query, seen=seen)
-    return Result(
-        page.hits, page.timing, page.explain, page.usage, page.request_ids, page.notes, query, planner, seen
-    )
 
 
 def _free(path: Path) -> Path:
