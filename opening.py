@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .core.logs import LOGGER
 from .core.search import VideoSearch
 
 
@@ -23,4 +24,7 @@ def open(stack: str | None = None, config: str | Path | None = None) -> VideoSea
     from .storage.https import HttpsDownloads
 
     settings = load(None if config is None else Path(config), stack=stack)
-    return VideoSearch(build_stack(settings, settings.default_stack), media, HttpsDownloads())
+    built = build_stack(settings, settings.default_stack)
+    kinds = {"store": built.store.kind, "embedder": built.embedder and built.embedder.kind}
+    LOGGER.info("stack", extra={"stack": built.name, **kinds, "objects": built.objects.kind})
+    return VideoSearch(built, media, HttpsDownloads())

@@ -6,13 +6,15 @@ Exit codes: 0 all well, 1 some or all of the work failed, 2 wrong usage or confi
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import cleaning, demo, ingesting, looking, searching
+from ..core.logs import LOGGER, logged, redacted
+from . import cleaning, configuring, demo, ingesting, looking, searching
 from .output import message
 
 
@@ -28,7 +30,8 @@ class _Commands(TyperGroup):
         except PolyreelError as error:
             if ctx.params.get("debug"):
                 raise
-            message(f"error: {error}")
+            LOGGER.error("failed", exc_info=error)
+            message(f"error: {redacted(error)}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             message("stopped; run the same command again to go on")
@@ -57,15 +60,24 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001  # its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    debug: Annotated[  # noqa: ARG001  # read where errors are printed
+        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+    ] = False,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", metavar="FILE", help="Log to this file as JSON lines.")
+    ] = None,
+    log_level: Annotated[
+        str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
+    ] = "info",
 ) -> None:
-    pass
+    ctx.with_resource(logged(log_file, log_level))
 
 
-for _room in (ingesting, searching, looking, cleaning, demo):
+for _room in (ingesting, searching, looking, cleaning, configuring, demo):
     _room.register(app)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,10 +14,18 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from ..core.records import Hit
 
+_STEERING = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but the tab, what turns the direction of writing, and halves of characters."""
+
 
 def document(value: Any) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a poor terminal, or a file name in another encoding
+        text = json.dumps(value, indent=2)
+    sys.stdout.write(f"{text}\n")
 
 
 def check_writable(path: Path) -> None:
@@ -117,6 +126,6 @@ def about(hit: Hit) -> str:
 
 def _printable(text: str) -> str:
     """Without characters that would steer the terminal, and encodable on any."""
-    shown = "".join(each if each.isprintable() or each == "\t" else "�" for each in text)
+    shown = _STEERING.sub("�", text)
     encoding = sys.stdout.encoding or "utf-8"
     return shown.encode(encoding, "replace").decode(encoding)

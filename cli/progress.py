@@ -80,7 +80,8 @@ def trouble(video: VideoReport) -> None:
     """Say what went wrong with a video, if anything did."""
     outcome = f"{video.outcome}, damaged" if video.damage else video.outcome
     if video.damage or video.reason:
-        output.message(f"{outcome}: {video.path}: {video.damage or video.reason}")
+        reason = str(video.damage or video.reason)
+        output.message(f"{outcome}: {reason if video.path in reason else f'{video.path}: {reason}'}")
 
 
 def line(video: VideoReport) -> None:

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from .build import build_stack
     from .settings import Ingest, Settings, StackSettings, load
     from .shipped import init_text
+    from .showing import Shown, effective
 
-__all__ = ["Ingest", "Settings", "StackSettings", "build_stack", "init_text", "load"]
+__all__ = ["Ingest", "Settings", "Shown", "StackSettings", "build_stack", "effective", "init_text", "load"]
 
-_HOMES = {"build_stack": "build", "init_text": "shipped"}
+_HOMES = {"Shown": "showing", "effective": "showing", "build_stack": "build", "init_text": "shipped"}
 
 
 def __getattr__(name: str) -> object:

@@ -9,10 +9,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from ..core.errors import ConfigurationError
 from ..core.fields import shown
+from ..core.logs import conceal
 from ..core.registry import nearest
 from . import hints
 from .tree import NESTED, Leaf, Node, Tree, dotted, variable
@@ -125,7 +126,9 @@ def _typed(adapter: TypeAdapter[Any], leaf: Leaf) -> Any:
 
 
 def _resolved(value: Any, leaf: Leaf) -> Any:
-    """The value with absolute paths, also in a list."""
+    """The value with absolute paths, also in a list; a secret is made known to the log, which masks it."""
+    if isinstance(value, SecretStr):
+        conceal(value.get_secret_value())
     if isinstance(value, list | tuple | set | frozenset):
         return type(value)(_resolved(item, leaf) for item in value)
     if not isinstance(value, Path):

@@ -60,8 +60,12 @@ def check_vector(vector: Vector, dimension: int, what: str) -> None:
     Raises:
         InvalidQueryError: It can't be compared with vectors of this dimension.
     """
-    if len(vector) != dimension:
-        raise InvalidQueryError(f"{what} has {len(vector)} dimensions, the collection has {dimension}")
+    try:
+        length = len(vector)
+    except TypeError as error:
+        raise InvalidQueryError(f"{what} is not a sequence of numbers") from error
+    if length != dimension:
+        raise InvalidQueryError(f"{what} has {length} dimensions, the collection has {dimension}")
     try:
         norm = math.hypot(*_plain(vector))
     except TypeError as error:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .embedder import Takes
-from .errors import IntegrityError, NotFoundError
+from .errors import IntegrityError, MediaError, NotFoundError
 from .fields import Schema, Value, check_fields
 from .making import Maker
 from .manifest import Manifest, Manifests
@@ -74,10 +74,13 @@ class Comparer:
         """The digest of a file, which is read only where the journal doesn't know it.
 
         Raises:
+            MediaError: It is a device, a pipe or a socket, which may never end.
             NotFoundError: It can't be read.
         """
         journal = self.maker.journal
         try:
+            if path.exists() and not path.is_file():
+                raise MediaError(f"{path} is no regular file", hint="name a video file")
             known = journal.sha256(path)
             if known is None:
                 known = sha256_of(path)

@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import RateLimitedError, RetryableError, UnavailableError
+from .logs import LOGGER
+
+if TYPE_CHECKING:
+    import tenacity
 
 T = TypeVar("T")
 _END: ContextVar[float | None] = ContextVar("polyreel_deadline", default=None)
@@ -83,9 +87,17 @@ class RetryPolicy:
             stop=lambda state: state.attempt_number >= self.attempts or state.upcoming_sleep >= time_left(),
             wait=wait,
             sleep=self.sleep,
+            before_sleep=_told,
             reraise=True,
         )
         return retrying(replay)
+
+
+def _told(state: tenacity.RetryCallState) -> None:
+    """Log that the call is tried again, and why."""
+    extra = {"attempt": state.attempt_number, "wait": round(state.upcoming_sleep, 3)}
+    error = state.outcome.exception() if state.outcome else None
+    LOGGER.warning("retry", extra=extra, exc_info=error)
 
 
 def _asked_wait(state: object) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,10 @@ def count(given: Iterable[str | Path]) -> int | None:
     texts = [str(each) for each in given]
     if any(text == STDIN or is_uri(text) for text in texts):
         return None
-    return sum(1 for text in texts for _ in _files(Path(text).expanduser()))
+    try:
+        return sum(1 for text in texts for _ in _files(Path(text).expanduser()))
+    except PolyreelError:  # which `discover` brings, too
+        return None
 
 
 @dataclass(slots=True)
@@ -100,10 +104,10 @@ class _Finder:
             if row.uri.endswith(("/", "*")):
                 raise InvalidQueryError(f"{lasting(row.uri)} is a prefix", hint="name one video in each row")
             yield from self._at(row.uri, known)
-        elif path.is_dir():
-            raise InvalidQueryError(f"{path} is a folder", hint="name one video in each row")
-        elif not path.exists():
+        elif (mode := _mode(path)) is None:
             raise NotFoundError(f"there is no file {path}")
+        elif stat.S_ISDIR(mode):
+            raise InvalidQueryError(f"{path} is a folder", hint="name one video in each row")
         else:
             yield from self._file(path.absolute(), known, row.where)
 
@@ -208,12 +212,29 @@ _ENDINGS = f"videos end in {' '.join(sorted(SUFFIXES))}"
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
         yield from _in_folder(path)
-    elif path.exists():
+    elif mode is not None:
         yield path.absolute()
     elif _MAGIC.search(str(path)):
         yield from _matching(path.absolute())
+
+
+def _mode(path: Path) -> int | None:
+    """What a path is (`stat.st_mode`); None where nothing is there.
+
+    Raises:
+        MediaError: That can't be found out.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name with a null character
+        return None
+    except OSError as error:
+        raise MediaError(
+            f"{path} can't be read: {error.strerror}", hint="check the path and its permissions"
+        ) from error
 
 
 def _by_stem(folder: Path) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ and what the manifest doesn't name is deleted after it. Two runs end in the same
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from contextlib import closing
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from .comparing import Comparer, Plan
 from .errors import PolyreelError, UnsupportedError
 from .filters import F
+from .logs import LOGGER, redacted
 from .making import Job, Maker
 from .manifest import Manifest, Manifests
 from .rates import Rate
@@ -66,10 +68,13 @@ class Ingest:
         try:
             report = self._taken(source)
         except PolyreelError as error:
-            report = VideoReport(source.name, Outcome.FAILED, reason=str(error))
+            report = VideoReport(source.name, Outcome.FAILED, reason=redacted(error))
         if not self.dry_run:
             self._remember(source, report)
-        return replace(report, seconds=time.monotonic() - began)
+        report = replace(report, seconds=time.monotonic() - began)
+        level = logging.WARNING if report.outcome is Outcome.FAILED or report.damage else logging.INFO
+        LOGGER.log(level, "video", extra=report.to_json())
+        return report
 
     def _taken(self, source: Found) -> VideoReport:
         if isinstance(source, Unreadable):

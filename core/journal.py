@@ -6,6 +6,7 @@ It remembers what would be paid for twice (tasks submitted to providers), what i
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -143,7 +144,9 @@ class Journal:
         """The sources whose last try failed, by their paths."""
         sql = "SELECT path, reason, failed FROM failures ORDER BY path"
         with self._errors(), self._lock, closing(self._connection.execute(sql)) as cursor:
-            return [Failure(*row) for row in cursor]
+            return [
+                Failure(os.fsdecode(path), os.fsdecode(reason), failed) for path, reason, failed in cursor
+            ]
 
     def orphan(self, record: str, now: float) -> float:
         """Remember that no manifest names a record; returns since when that is known, seconds since 1970."""
@@ -159,13 +162,13 @@ class Journal:
         self._run("DELETE FROM orphans WHERE looked<?", (looked_before,))
 
     def _one(self, sql: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
-        with self._errors(), self._lock, closing(self._connection.execute(sql, values)) as cursor:
+        with self._errors(), self._lock, closing(self._connection.execute(sql, _storable(values))) as cursor:
             row: tuple[Any, ...] | None = cursor.fetchone()
             return row
 
     def _run(self, sql: str, values: tuple[object, ...]) -> None:
         with self._errors(), self._lock:
-            self._connection.execute(sql, values).close()
+            self._connection.execute(sql, _storable(values)).close()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -181,6 +184,19 @@ class Journal:
                 f"the journal {self._path} is broken: {error}",
                 hint="delete the file; it only saves time and repeated payment",
             ) from error
+
+
+def _storable(values: tuple[object, ...]) -> list[object]:
+    """The values, a text as bytes where it holds a file's name in another encoding than UTF-8."""
+    return [os.fsencode(each) if isinstance(each, str) and not _is_utf8(each) else each for each in values]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _identity(path: Path) -> tuple[object, ...]:

@@ -169,7 +169,14 @@ def _medium(modality: Modality, source: str | Path) -> Media:
     if isinstance(source, str) and "://" in source:
         return Media(modality, uri=source)
     path = Path(source).expanduser()
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise NotFoundError(
+            f"the {modality.value} file {path} can't be read: {error.strerror}",
+            hint="check the path and its permissions",
+        ) from error
+    if not there:
         raise NotFoundError(f"there is no {modality.value} file {path}")
     return Media(modality, path=path)
 

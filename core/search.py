@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,8 @@ from .gc import Collector, GcReport
 from .inference import Inferred, Undeclared, infer
 from .ingest import Ingest
 from .journal import Failure, Journal
+from .locks import disk_error
+from .logs import LOGGER
 from .making import Maker
 from .manifest import Manifest, Manifests
 from .media import MediaTools
@@ -32,6 +35,8 @@ from .running import Stop
 from .stack import Stack
 from .staging import Staging
 from .store import VectorStore
+
+_LONGEST_STEM = 200  # bytes of a file's name; what is added may take 55 more
 
 
 class VideoSearch:
@@ -161,6 +166,7 @@ class VideoSearch:
             store.wait(store.delete(where=F.video_id == video_id))
             for key in manifest.clips if manifest else ():
                 self.stack.objects.delete(key)
+            LOGGER.info("deleted", extra={"video_id": video_id})
         store.flush()
         return known
 
@@ -202,7 +208,13 @@ class VideoSearch:
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order."""
         planner = self._planner()
-        return [page_of(query, planner) for query in queries]
+        results = [page_of(query, planner) for query in queries]
+        for result in results:
+            known = {name: result.explain[name] for name in ("parts", "fusion")}
+            LOGGER.info(
+                "search", extra={**known, "hits": len(result), "seconds": round(result.timing["total"], 4)}
+            )
+        return results
 
     def similar(
         self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None
@@ -266,12 +278,13 @@ class VideoSearch:
         Returns:
             The files, in the order of the hits.
         """
-        target = Path(folder).expanduser()
-        target.mkdir(parents=True, exist_ok=True)
+        target = _made(Path(folder).expanduser())
         saved = []
         for rank, hit in enumerate(hits, start=1):
             source = self.path(hit)
-            out = _free(target / f"{rank:03d}_{source.stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
+            stem = os.fsdecode(os.fsencode(source.stem)[:_LONGEST_STEM])
+            stem = stem.encode(errors="ignore").decode()  # whole characters only
+            out = _free(target / f"{rank:03d}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
             saved.append(
                 self._media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path
             )
@@ -281,7 +294,7 @@ class VideoSearch:
         """Write a picture from the middle of a hit as JPEG."""
         record = hit.record if isinstance(hit, Hit) else hit
         path = Path(out)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _made(path.parent)
         self._media.thumbnail(self.path(hit), path, at_ms=(record.start_ms + record.end_ms) // 2, size=size)
         return path
 
@@ -360,6 +373,14 @@ class VideoSearch:
             raise NotFoundError(f"there is no record and no video {video_id!r}")
         whole = [record for record in records.values() if record.scope is Scope.VIDEO]
         return (whole or list(records.values()))[0]
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, f"the folder {folder} can't be made") from error
+    return folder
 
 
 def _free(path: Path) -> Path:

@@ -13,6 +13,7 @@ the order of their names.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -116,7 +117,8 @@ def _content(name: str, read: Read) -> bytes:
 
 def _words(path: Path) -> str:
     """The words of a file name, for a video without a title."""
-    return re.sub(r"[\s._-]+", " ", path.stem).strip()
+    stem = os.fsencode(path.stem).decode(errors="replace")  # a name may be in another encoding
+    return re.sub(r"[\s._-]+", " ", stem).strip()
 
 
 def _string(known: Mapping[str, object], key: str) -> str:

@@ -46,6 +46,8 @@ def readable_file(path: Path) -> int:
     try:
         if path.is_dir():
             raise MediaError(f"{path} is a folder, not a media file", hint="name a file inside it")
+        if path.exists() and not path.is_file():  # A pipe would keep us waiting, and a device never ends.
+            raise MediaError(f"{path} is no regular file", hint="name a media file")
         with path.open("rb"):
             size = path.stat().st_size
     except FileNotFoundError as error:

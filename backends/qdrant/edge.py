@@ -108,14 +108,14 @@ class QdrantEdgeStore(VectorStore):
     def _upsert(self, records: Sequence[Record]) -> Receipt:
         spec = self.meta.spec
         batch = [_point(record, spec) for record in records]
-        self._folder.shard.update(UpdateOperation.upsert_points(batch))
+        self._folder.writable.update(UpdateOperation.upsert_points(batch))
         return Receipt(upserted=tuple(record.id for record in records))
 
     def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
         # By a filter, for the engine refuses a list of ids of which one is unknown.
         known = Filter(must=[HasIdCondition({points.point_id(id) for id in ids})])
         changes = points.changes(patch, self.schema)
-        self._folder.shard.update(UpdateOperation.set_payload_by_filter(known, changes))
+        self._folder.writable.update(UpdateOperation.set_payload_by_filter(known, changes))
         return Receipt(upserted=tuple(ids))
 
     def _delete(self, ids: Sequence[str]) -> Receipt:

@@ -34,6 +34,8 @@ from . import points
 
 _META = "polyreel.json"
 _SHARD = "shard"
+_ROOM_TO_OPEN = 64 << 20  # bytes on the disk, measured: the engine's log takes two segments of 32 MB
+_ROOM_TO_WRITE = 40 << 20  # another segment, and a batch
 _DISTANCES = {Metric.COSINE: Distance.Cosine, Metric.IP: Distance.Dot, Metric.L2: Distance.Euclid}
 
 _SPAN_INDEX = IntegerIndexParams(lookup=False, range=True)  # each index costs 10 ms of opening 10 000 records
@@ -86,6 +88,16 @@ class CollectionFolder:
         if self._shard is None:
             raise ConfigurationError("the store is closed", hint="call open(spec, create=...) first")
         return self._shard
+
+    @property
+    def writable(self) -> EdgeShard:
+        """The engine, where the disk has room for what it will write.
+
+        Raises:
+            UnavailableError: The disk is nearly full.
+        """
+        self._need_room(_ROOM_TO_WRITE)
+        return self.shard
 
     def load(self) -> CollectionMeta | None:
         """Open what is there; None, and nothing made, when there is no collection."""
@@ -141,10 +153,21 @@ class CollectionFolder:
         except FileNotFoundError:
             return None
         meta = _read(content, self.path / _META)
+        self._need_room(_ROOM_TO_OPEN)
         self._shard = _load(self.path / _SHARD)
         return meta
 
+    def _need_room(self, needed: int) -> None:
+        """The engine writes through memory into files with holes: on a full disk, the system kills us."""
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise UnavailableError(
+                f"the collection in {self.path}: No space left on device: {free >> 20} of {needed >> 20} MB",
+                hint="free some space, or choose another folder",
+            )
+
     def _made(self, spec: CollectionSpec) -> CollectionMeta:
+        self._need_room(_ROOM_TO_OPEN)
         shard = self.path / _SHARD
         if shard.exists():
             shutil.rmtree(shard)

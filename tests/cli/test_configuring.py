@@ -1,0 +1,118 @@
+"""`polyreel config show`, and a run whose secrets stand in no output and no log."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from polyreel.backends.memory import MemoryStore
+from polyreel.core import registry
+from polyreel.core.errors import UnavailableError
+from polyreel.core.secret import Secret  # the configuration reads the annotation
+
+if TYPE_CHECKING:
+    from polyreel.core.requests import Receipt
+
+    from .conftest import Shell
+
+KEY = "SESAME-0123456789"
+SIGNED = "https://bucket.example/clip.mp4?X-Amz-Signature=deadbeefdeadbeef"
+_CONFIG = f"""
+[stacks.local.store]
+kind = "telling"
+api_key = "{KEY}"
+"""
+
+
+class TellingStore(MemoryStore):
+    """Fails, and its driver tells all it knows."""
+
+    kind = "telling"
+
+    def __init__(self, *, api_key: Secret) -> None:
+        super().__init__()
+        self._api_key = api_key
+
+    def _upsert(self, records: Any) -> Receipt:
+        cause = OSError(f"401 for {SIGNED} with key {self._api_key.get_secret_value()}")
+        raise UnavailableError(f"the service said: {cause}") from cause
+
+
+@pytest.fixture
+def telling(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell whose store holds a secret and gives it away."""
+    known = registry.kinds
+
+    def kinds(role: str) -> dict[str, EntryPoint]:
+        entry = EntryPoint("telling", f"{__name__}:TellingStore", registry.GROUPS["store"])
+        return {**known(role), **({"telling": entry} if role == "store" else {})}
+
+    monkeypatch.setattr(registry, "kinds", kinds)
+    monkeypatch.setattr(EntryPoint, "load", _loaded(EntryPoint.load))
+    (shell.folder / "polyreel.toml").write_text(_CONFIG)
+    return shell
+
+
+def _loaded(load: Any) -> Any:
+    """This module has no name that can be imported."""
+    return lambda entry: TellingStore if entry.name == "telling" else load(entry)
+
+
+def test_every_setting_is_shown_with_its_source(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shell.folder / "polyreel.toml").write_text(
+        "[stacks.local]\ncollection = 'holiday'\n[ingest]\nworkers = 3\n"
+    )
+    (shell.folder / ".env").write_text("POLYREEL_STACKS__LOCAL__RECIPE__FPS=1.5\n")
+    monkeypatch.setenv("POLYREEL_STACKS__LOCAL__STORE__PATH", "elsewhere")
+    settings = shell("config", "show", "--json").document["settings"]
+    shown = {each["key"]: (each["value"], each["source"]) for each in settings}
+    assert shown["stacks.local.collection"] == ("holiday", "polyreel.toml")
+    assert shown["ingest.workers"] == (3, "polyreel.toml")
+    assert shown["stacks.local.recipe.fps"] == (1.5, "POLYREEL_STACKS__LOCAL__RECIPE__FPS")
+    assert shown["stacks.local.store.path"] == (
+        str(shell.folder / "elsewhere"),
+        "POLYREEL_STACKS__LOCAL__STORE__PATH",
+    )
+    assert shown["stacks.local.embedder.kind"] == ("builtin", "the preset local")
+    assert shown["stacks.local.recipe.window"] == (5.0, "default")
+    assert shown["stack"][0] == "local"
+
+
+def test_the_stack_of_the_call_is_shown(shell: Shell) -> None:
+    settings = shell("config", "show", "--stack", "memory", "--json").document["settings"]
+    shown = {each["key"]: each for each in settings}
+    assert shown["stack"] == {"key": "stack", "value": "memory", "source": "the call"}
+    assert shown["stacks.memory.store.kind"]["value"] == "memory"
+
+
+def test_a_wrong_configuration_is_one_line(shell: Shell) -> None:
+    (shell.folder / "polyreel.toml").write_text("[stacks.local]\ncolection = 'a'\n")
+    said = shell("config", "show")
+    assert said.code == 2
+    assert (
+        said.err
+        == "error: stacks.local.colection in polyreel.toml is no setting; did you mean 'collection'?\n"
+    )
+
+
+def test_secrets_are_masked(telling: Shell) -> None:
+    said = telling("config", "show")
+    assert said.code == 0
+    assert "stacks.local.store.api_key\t***\tpolyreel.toml" in said.out
+    assert KEY not in said.out + said.err
+
+
+def test_no_secret_stands_in_any_output_of_a_run(telling: Shell, samples: Any) -> None:
+    said = telling(
+        "--log-file", "log.jsonl", "--log-level", "debug",
+        "ingest", samples / "ball_a.mp4", "--json", "--report", "report.json",
+    )  # fmt: skip
+    assert said.code == 1
+    assert said.document["counts"] == {"failed": 1}
+    written = {name: (telling.folder / name).read_text("utf-8") for name in ("log.jsonl", "report.json")}
+    assert "the service said" in written["log.jsonl"]
+    assert "the service said" in written["report.json"]
+    for where, text in {**written, "stdout": said.out, "stderr": said.err}.items():
+        assert KEY not in text, where
+        assert "deadbeef" not in text, where
