@@ -12,7 +12,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
+    from av.video.stream import VideoStream
 
 _CHILD = Path(__file__).with_name("fuzz_child.py")
 _COUNT = 200
@@ -45,17 +46,17 @@ def _write(path: Path, options: dict[str, str]) -> None:
     video_codec, audio_codec = _CODECS.get(path.suffix, ("libx264", "aac"))
     fast = {"deadline": "realtime", "cpu-used": "8"} if path.suffix == ".webm" else {}
     with av.open(str(path), "w", options=options) as target:
-        video = target.add_stream(video_codec, rate=24, options=_FEW_KEYS | fast)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"  # type: ignore[attr-defined]
-        audio: AudioStream = target.add_stream(audio_codec, rate=48_000)  # type: ignore[assignment]
+        video = cast("VideoStream", target.add_stream(video_codec, rate=24, options=_FEW_KEYS | fast))
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        audio = cast("AudioStream", target.add_stream(audio_codec, rate=48_000))
         audio.layout = "mono"
         for number in range(48):
             pixels = np.full((64, 96, 3), 20 + number * 4, np.uint8)
             pixels[number : number + 10, number : number + 20] = (200, 30, 30)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 24)
-            target.mux(video.encode(frame))  # type: ignore[attr-defined]
-        target.mux(video.encode(None))  # type: ignore[attr-defined]
+            target.mux(video.encode(frame))
+        target.mux(video.encode(None))
         _write_tone(target, audio)
 
 

@@ -8,7 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-HEAVY = {"av", "cv2", "httpx", "numpy", "pydantic", "pymilvus", "qdrant_client", "qdrant_edge", "rich", "typer"}
+HEAVY = {
+    "av",
+    "cv2",
+    "httpx",
+    "numpy",
+    "pydantic",
+    "pymilvus",
+    "qdrant_client",
+    "qdrant_edge",
+    "rich",
+    "typer",
+}
 RUNS = 5  # the least of several runs: noise only ever adds time
 
 
