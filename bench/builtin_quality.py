@@ -20,6 +20,7 @@ import av
 import av.error
 import numpy as np
 from numpy.typing import NDArray
+
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
 from polyreel.embedders.builtin.picture import FrameDescription, describe_frame, pool
 

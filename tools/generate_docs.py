@@ -19,8 +19,10 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-import polyreel
 import typer
+from typer.core import TyperGroup
+
+import polyreel
 from polyreel.cli.main import app
 from polyreel.config import shipped
 from polyreel.core import errors
@@ -28,7 +30,6 @@ from polyreel.core.capabilities import FEATURE_WORDS, Form
 from polyreel.core.filters import OPERATORS, TRUE_ON_NULL, Op
 from polyreel.core.manifest import Manifest
 from polyreel.core.report import IngestReport, VideoReport
-from typer.core import TyperGroup
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)

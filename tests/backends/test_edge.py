@@ -23,6 +23,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import qdrant_edge
+
 from polyreel.backends.qdrant import QdrantEdgeStore, filters, folder, points
 from polyreel.core.errors import (
     ConfigurationError,

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
 from polyreel.backends.memory import MemoryStore
 from polyreel.backends.memory.log import Log
 from polyreel.core.deadline import RetryPolicy

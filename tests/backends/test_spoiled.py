@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from polyreel.testing.store import StoreContract
 
 Outcomes = dict[tuple[str, str], str]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from polyreel.core.embedder import Embedded, Embedder, HandOver, Takes
 from polyreel.core.errors import InvalidQueryError, UnsupportedError
 from polyreel.core.media import Media, Modality

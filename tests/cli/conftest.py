@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
+
 from polyreel import media
 from polyreel.cli.main import app
-from typer.testing import CliRunner
 
 if TYPE_CHECKING:
     from pathlib import Path

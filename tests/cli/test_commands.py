@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
+
 from polyreel import __version__, media
 from polyreel.cli.main import app
-from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,49 +159,6 @@ def test_stacks_and_doctor(filled: Shell) -> None:
     wrong = filled("doctor", "--stack", "lokal")
     assert wrong.code == 1
     assert "local" in wrong.out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["search"], 2, "the query is empty"),
-        (["search", ""], 2, "the query text is empty"),
-        (["search", "???"], 2, "no word in the query"),
-        (["search", "a", "--limit", "0"], 2, "limit is 0"),
-        (["search", "a", "--limit", "many"], 2, "valid integer"),
-        (["search", "a", "--scope", "scene"], 2, "scope is 'scene'"),
-        (["search", "a", "--group-by", "day"], 2, "group_by is 'day'"),
-        (["search", "a", "--where", "{"], 2, "can't be read"),
-        (["search", "a", "--where", '{"field": "yeer", "op": "==", "value": 1}'], 2, "yeer"),
-        (["search", "--image", "nothing.jpg"], 1, "no image file nothing.jpg"),
-        (["search", "--image", "text.jpg"], 1, "text.jpg is not a picture"),
-        (["search", "--video", "text.jpg"], 1, "text.jpg"),
-        (["search", "a", "--stack", "lokal"], 2, "did you mean 'local'"),
-        (["search", "a", "--config", "nothing.toml"], 2, "nothing.toml"),
-        (["search", "a", "--colour", "red"], 2, "--colour"),
-        (["similar", "nothing"], 1, "there is no video 'nothing'"),
-        (["delete", "*"], 1, "there is no video '*'"),
-        (["ingest"], 2, "nothing to ingest"),
-        (["ingest", "nothing.mp4"], 1, "there is no file nothing.mp4"),
-        (["ingest", "text.mp4"], 1, "text.mp4"),
-        (["ingest", "empty.mp4"], 1, "empty.mp4"),
-        (["ingest", "folder"], 1, "no video in the folder"),
-        (["ingest", "text.mp4", "--workers", "0"], 2, "workers is 0"),
-        (["ingest", "text.mp4", "--fields", "text.mp4"], 2, "can't be read as JSON"),
-        (["frobnicate"], 2, "frobnicate"),
-    ],
-)
-def test_bad_input_gets_one_clear_line(filled: Shell, arguments: list[str], code: int, message: str) -> None:
-    (filled.folder / "text.mp4").write_text("this is text")
-    (filled.folder / "text.jpg").write_text("this is text")
-    (filled.folder / "empty.mp4").write_bytes(b"")
-    (filled.folder / "folder").mkdir()
-    said = filled(*arguments)
-    assert said.code == code
-    assert message in " ".join(said.err.split())
-    assert "Traceback" not in said.err
-    said = filled("videos", "--json")
-    assert len(said.document["videos"]) == 8
 
 
 def test_a_search_before_any_ingest_says_what_to_do(shell: Shell) -> None:

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from polyreel.backends.memory import MemoryStore
 from polyreel.core import registry
 from polyreel.core.errors import UnavailableError

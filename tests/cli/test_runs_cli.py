@@ -12,8 +12,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import polyreel
 import pytest
+
+import polyreel
 from polyreel.cli.progress import Tally, estimated
 from polyreel.core.rates import Estimate
 from polyreel.core.report import Outcome, VideoReport

@@ -8,9 +8,10 @@ import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
+
 from polyreel.cli.main import app
 from polyreel.testing.web import send, serving
-from typer.testing import CliRunner
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
+
 from polyreel.core import registry
 from polyreel.core.adapter import Adapter
 from polyreel.core.deadline import RetryPolicy

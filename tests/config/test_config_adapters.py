@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from polyreel.config import build_stack, load
 from polyreel.core.adapter import Adapter
 from polyreel.core.errors import ConfigurationError

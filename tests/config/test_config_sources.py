@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from polyreel.config import build_stack, init_text, load
 from polyreel.config.shipped import presets
 from polyreel.core.errors import ConfigurationError

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.fields import check_schema
 from polyreel.core.filter_check import check

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from polyreel.core.errors import IntegrityError, InvalidQueryError
 from polyreel.core.fields import (
     MAX_INT,

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.discovery import discover
 from polyreel.core.fields import FieldType, Schema, check_fields
 from polyreel.core.inference import Inferred, infer

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.embedder import Ticket
 from polyreel.core.errors import ConfigurationError, IntegrityError
 from polyreel.core.journal import Journal

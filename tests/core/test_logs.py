@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from polyreel.core import logfile
 from polyreel.core.errors import ConfigurationError, UnavailableError
 from polyreel.core.logs import LOGGER, MASK, Redactor, conceal, logged, redacted

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+
 from polyreel.core import lowering
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.fields import BUILT_IN, MAX_INT, SPAN, FieldType, Schema, check_fields, row, to_ms

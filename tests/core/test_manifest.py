@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.errors import IntegrityError
 from polyreel.core.manifest import Manifest, Manifests
 from polyreel.core.records import Text

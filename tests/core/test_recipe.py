@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from polyreel.core.errors import ConfigurationError
 from polyreel.core.recipe import Recipe, Segmentation, record_id
 from polyreel.core.records import Channel, Scope

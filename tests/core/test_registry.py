@@ -3,6 +3,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 import pytest
+
 from polyreel.core import registry
 from polyreel.core.errors import ConfigurationError
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.records import Scope
 from polyreel.core.sidecars import beside, described_source

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+
 from polyreel.core.discovery import discover
 from polyreel.core.errors import InvalidQueryError, NotFoundError
 from polyreel.core.objects import ObjectStore

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.errors import MediaError, UnsupportedError
 from polyreel.core.media import Media, Modality
 from polyreel.core.staging import Staging

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from polyreel.core.deadline import RetryPolicy, time_left, within
 from polyreel.core.errors import (
     AuthenticationError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from polyreel.core.capabilities import Feature
 from polyreel.core.errors import InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
 from polyreel.core.filters import F

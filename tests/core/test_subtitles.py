@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.subtitles import Line, parse_subtitles, read_subtitles
 

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polyreel
 import pytest
+
+import polyreel
 from polyreel import VideoSearch, media
 from polyreel.cli.main import app
 from polyreel.config import load

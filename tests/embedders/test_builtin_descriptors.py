@@ -13,6 +13,7 @@ from math import fsum, sqrt
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from polyreel.embedders.builtin import blocks, words
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
 from polyreel.embedders.builtin.colours import AXES, colour_query

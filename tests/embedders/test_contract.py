@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.media import Media, Modality
 from polyreel.embedders.builtin.embedder import BuiltinEmbedder

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import polyreel
 import pytest
+
+import polyreel
 from polyreel import media
 
 if TYPE_CHECKING:

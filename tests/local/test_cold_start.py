@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from polyreel.core.records import Record, Text
 
 if TYPE_CHECKING:

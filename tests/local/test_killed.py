@@ -9,8 +9,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import polyreel
 import pytest
+
+import polyreel
 
 if TYPE_CHECKING:
     from pathlib import Path

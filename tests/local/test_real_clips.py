@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel import media
 
 from .conftest import linked, name_of

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from polyreel import media
 from polyreel.media.render import write_clip
 

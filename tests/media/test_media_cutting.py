@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import pytest
+
 from polyreel import media
 from polyreel.core.errors import InvalidQueryError, MediaError, NotFoundError
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from polyreel import media
 from polyreel.core.errors import MediaError, NotFoundError
 from polyreel.core.media import MediaTools

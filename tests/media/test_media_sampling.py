@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from polyreel import media
 from polyreel.core.errors import InvalidQueryError, MediaError
 from polyreel.media.pictures import to_rgb

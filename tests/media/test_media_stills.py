@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from polyreel import media
 from polyreel.core.errors import ConfigurationError, InvalidQueryError, MediaError
 from polyreel.media.stills import encode_jpeg

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import av
 import numpy as np
 import pytest
+
 from polyreel import media
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.fields import FieldType

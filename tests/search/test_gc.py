@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.capabilities import Feature
 from polyreel.core.errors import InvalidQueryError

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.errors import InvalidQueryError, UnavailableError
 from polyreel.core.fields import FieldType

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+
 from polyreel import media
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.deadline import RetryPolicy

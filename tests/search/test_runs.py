@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.errors import UnavailableError
 from polyreel.core.rates import Estimate, Rate

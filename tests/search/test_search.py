@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.capabilities import Capabilities, Feature
 from polyreel.core.errors import InvalidQueryError, NotFoundError, UnsupportedError

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
+
 from polyreel.core.deadline import RetryPolicy, within
 from polyreel.core.errors import (
     AuthenticationError,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import ConfigurationError, InvalidQueryError, NotFoundError, UnavailableError
 from polyreel.core.objects import ObjectStore
