@@ -79,9 +79,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in columns:
-        shown.add_column(column, no_wrap=column == "id")  # ids are copied, so they stay whole
+    shown = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in rows:
         shown.add_row(*(Text(_printable(cell)) for cell in row))
     Console().print(shown)

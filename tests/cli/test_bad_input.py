@@ -26,12 +26,11 @@ from polyreel.core.errors import InvalidQueryError, NotFoundError, PolyreelError
 from polyreel.core.filters import F
 from polyreel.testing.embedders import ColourEmbedder
 
-from .conftest import Said
+from .conftest import Said, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .conftest import Shell
 
 _OWN = """
 [stacks.local]
@@ -82,17 +81,19 @@ def check_nothing_half_written(folder: Path) -> None:
 
 def check_nothing_lost(shell: Shell) -> None:
     """The videos and records taken in before are all there."""
-    said = shell("videos", "--json")
-    assert said.code == 0, said.err
-    assert len(said.document["videos"]) == 8
-    assert shell("search", "red ball", "--limit", "3", "--json").document["hits"]
+    with polyreel.open() as search:
+        videos = search.videos()
+        assert len(videos) == 8
+        assert search.count() >= sum(len(video.records) for video in videos) > 8
+        assert search.search("red ball", limit=3).hits
     check_nothing_half_written(shell.folder)
 
 
-@pytest.fixture
-def spoiled(filled: Shell, samples: Path) -> Shell:
-    """A shell where eight videos were taken in, in a folder full of bad files."""
-    folder = filled.folder
+@pytest.fixture(scope="module")
+def spoiled_folder(ingested: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight videos taken in, among bad files; one folder for all tests, since bad input changes nothing."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    subprocess.run(["cp", "-a", f"{ingested}/.", str(folder)], check=True)
     (folder / "text.mp4").write_text("this is text")
     (folder / "text.jpg").write_text("this is text")
     (folder / "empty.mp4").write_bytes(b"")
@@ -108,7 +109,14 @@ def spoiled(filled: Shell, samples: Path) -> Shell:
     (folder / "broken.toml").write_text('stack = "local"\n\nworkers =\n')
     (folder / "unknown.toml").write_text("[ingest]\nworker = 2\n")
     (folder / "binary.toml").write_bytes(b"stack = '\xff\xfe'\n")
-    return filled
+    return folder
+
+
+@pytest.fixture
+def spoiled(spoiled_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell in that folder."""
+    monkeypatch.chdir(spoiled_folder)
+    return Shell(spoiled_folder)
 
 
 # -- from the command line -------------------------------------------------------------------------------
@@ -219,6 +227,7 @@ def test_a_socket_is_no_video(spoiled: Shell) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket.mp4")
         check_line(spoiled("ingest", "socket.mp4"), 1, "socket.mp4 is no regular file")
+    Path("socket.mp4").unlink()
     check_nothing_lost(spoiled)
 
 
