@@ -71,9 +71,13 @@ class Journal:
                 f"the state folder {path.parent} can't be written: {error}",
                 hint="set `state` of the stack to a folder that can",
             ) from error
-        with self._errors():
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.executescript(_SCHEMA)
+        try:
+            with self._errors():
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.executescript(_SCHEMA)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
