@@ -48,6 +48,7 @@ class _Run:
     usage: dict[str, float] = field(default_factory=dict)
     request_ids: list[str] = field(default_factory=list)
     notes: list[Mapping[str, object]] = field(default_factory=list)
+    vectors: dict[str, Vector] = field(default_factory=dict)
     native: list[str] = field(default_factory=list)
     planned: list[str] = field(default_factory=list)
 
@@ -162,6 +163,12 @@ class Planner:
         return NearVector(self._vector(part, run))
 
     def _vector(self, part: Part, run: _Run) -> Vector:
+        """The vector of a part, made once: embedding may be paid for."""
+        if part.name not in run.vectors:
+            run.vectors[part.name] = self._made(part, run)
+        return run.vectors[part.name]
+
+    def _made(self, part: Part, run: _Run) -> Vector:
         if part.vector is not None:
             return part.vector
         if part.like is not None:
