@@ -9,7 +9,7 @@ TYPES = build/types
 PYTEST_ARGS =
 
 .NOTPARALLEL:
-.PHONY: help setup demo test test-with check lint format format-check types docs docs-tables build lock clean
+.PHONY: help setup servers demo test test-with check lint format format-check types docs docs-tables build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,16 @@ $(STAMP): pyproject.toml requirements/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --group dev
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint requirements/constraints.txt --no-build-isolation --editable '.[$(EXTRAS)]'
+	@touch $@
+
+servers: setup $(patsubst requirements/servers/%.txt,.servers/%/.stamp,$(wildcard requirements/servers/*.txt)) ## install the real servers that more tests use
+	@:
+
+# A server has an environment of its own: what it needs would not go with what polyreel needs.
+.servers/%/.stamp: requirements/servers/%.txt
+	@echo "Installing the server $* into .servers/$*"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .servers/$*
+	@$(BIN)/uv pip install --quiet --python .servers/$*/bin/python --requirement $<
 	@touch $@
 
 demo: setup ## ingest and search sample clips, or your own: make demo VIDEOS=folder
@@ -94,5 +104,5 @@ lock: setup ## pin every dependency anew in requirements/constraints.txt
 	@echo "Wrote requirements/constraints.txt"
 
 clean: ## remove what the other targets made
-	@rm -rf $(VENV) .venv-* build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-* .servers build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

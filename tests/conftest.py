@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import select
 import socket
+import subprocess
 import sys
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -47,6 +51,51 @@ def _need(resource: str, reason: str) -> NoReturn:
     if resource in os.environ.get("POLYREEL_MUST_RUN", "").replace(",", " ").split():
         pytest.fail(f"{message} (POLYREEL_MUST_RUN forbids the skip)", pytrace=False)
     pytest.skip(message)
+
+
+class Serve(Protocol):
+    """Starts a real server for the rest of the session, and gives its address."""
+
+    def __call__(self, name: str, *arguments: str) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Serve]:
+    """`serve("milvus", "--data", folder)` runs `tools/servers/milvus.py` in the environment of `make servers`.
+
+    A script prints `READY <address>` once it serves, and ends when it is sent SIGTERM.
+    """
+    with ExitStack() as servers:
+
+        def start(name: str, *arguments: str) -> str:
+            python = ROOT / ".servers" / name / "bin" / "python"
+            if not python.exists():
+                _need(f"{name}-server", "`make servers` installs it")
+            return servers.enter_context(_serving([str(python), f"tools/servers/{name}.py", *arguments]))
+
+        yield start
+
+
+@contextmanager
+def _serving(command: list[str], *, seconds: float = 90.0) -> Iterator[str]:
+    """A server's address, while it runs."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            end, line = time.monotonic() + seconds, ""
+            while not line.startswith("READY "):
+                assert select.select([server.stdout], [], [], max(0.0, end - time.monotonic()))[0], (
+                    f"{command[1]} isn't ready after {seconds:g} s"
+                )
+                line = server.stdout.readline()
+                assert line, f"{command[1]} ended with {server.wait()} before it was ready"
+            yield line.split()[1]
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 @pytest.fixture(scope="session", autouse=True)
