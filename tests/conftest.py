@@ -61,7 +61,7 @@ class Serve(Protocol):
 
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Serve]:
-    """`serve("milvus", "--data", folder)` runs `tools/servers/milvus.py` in the environment of `make servers`.
+    """`serve("milvus", "--data", folder)` runs `tools/servers/milvus.py` where `make servers` installed it.
 
     A script prints `READY <address>` once it serves, and ends when it is sent SIGTERM.
     """
