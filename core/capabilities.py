@@ -24,7 +24,7 @@ class Feature(StrEnum):
 FEATURE_WORDS: dict[Feature, str] = {
     Feature.GROUP: "groups hits by video natively (else the planner does)",
     Feature.NEAR_RECORD: "searches by a record's id natively (else its vector is fetched)",
-    Feature.LEXICAL: "finds words (BM25)",
+    Feature.LEXICAL: "finds words of title, tags, captions and transcript (BM25)",
     Feature.EXACT: "searches by brute force when asked",
     Feature.PREFIX: "filters strings by prefix",
     Feature.ADD_FIELD: "takes newly declared fields in place",
@@ -67,6 +67,8 @@ class Capabilities:
         vectorizes: Modalities that it takes in place of vectors; empty where it wants vectors.
         joint: Whether several media of a query go into one call of its model.
         schemes: Addresses of media that it can fetch, such as `tos` and `https`; `file` for local paths.
+        flush_each: Whether a flush is cheap enough to follow each video, so that a loss of power during an
+            ingest loses none that is committed; else an ingest flushes once, at its end.
     """
 
     form: str
@@ -78,3 +80,4 @@ class Capabilities:
     vectorizes: frozenset[Modality] = frozenset()
     joint: bool = False
     schemes: frozenset[str] = frozenset()
+    flush_each: bool = True

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from . import lexical
 from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
 from .fields import MAX_INT, FieldType, check_fields
@@ -224,7 +225,9 @@ def _check_near(request: SearchRequest, spec: CollectionSpec, can: Capabilities)
         checked_id(near.id)
     elif isinstance(near, Lexical):
         if Feature.LEXICAL not in can.features:
-            raise UnsupportedError(f"{can.form} has no lexical search")
+            raise UnsupportedError(f"{can.form} has no lexical search", hint="search by vectors alone")
+        if not lexical.query(near.text):
+            raise InvalidQueryError("the text has no word to look for", hint="give at least one word")
         if request.min_score is not None:
             raise InvalidQueryError("min_score needs similarities; lexical scores are none")
     elif isinstance(near, NearMedia):

@@ -24,7 +24,7 @@ from ..backends.memory import MemoryStore
 from ..core.capabilities import Feature
 from ..core.filters import ALL, Filter
 from ..core.records import Hit, Record
-from ..core.requests import Group, NearVector, SearchRequest
+from ..core.requests import Group, Lexical, NearVector, SearchRequest
 from ..core.store import VectorStore
 from .store import StoreTests
 from .strategies import Change, changes, filters, records, seeded
@@ -98,6 +98,21 @@ class ParityContract(StoreTests):
                     _compare(hits, self.exact_scores(exact, example.query, where), store.can.tolerance)
                     best = [hit.score for hit in self.exact_hits(exact, example.query, **parts)]
                     assert _near([hit.score for hit in hits], best, store.can.tolerance)
+
+        self.try_examples(pair, check)
+
+    def test_words_agree_with_the_exact_store(self, pair: tuple[VectorStore, VectorStore]) -> None:
+        if Feature.LEXICAL not in pair[0].can.features:
+            pytest.skip(f"{pair[0].can.form} has no lexical side")
+
+        def check(store: VectorStore, exact: VectorStore, example: _Example) -> None:
+            for where in (ALL, *example.wheres):
+                for words in ("a title", "say hi or drop the records", "海辺 动画 line"):
+                    note(f"words {words!r}, where {where!r}")
+                    request = SearchRequest(Lexical(words), where, _MANY)
+                    (expected,), (answer,) = exact.search([request]), store.search([request])
+                    scores = {hit.id: hit.score for hit in answer.hits}
+                    assert scores == pytest.approx({hit.id: hit.score for hit in expected.hits}, abs=1e-4)
 
         self.try_examples(pair, check)
 

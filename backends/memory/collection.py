@@ -14,6 +14,7 @@ from ...core.records import Record, Vector
 from ...core.requests import Group, Patch
 from ...core.space import CollectionMeta, Metric
 from .log import Entry, patch_from_json, record_from_json, record_to_json
+from .words import Words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,14 @@ class Collection:
         self.rows: dict[str, int] = {}
         self.written = 0  # rows that a log of all changes has
         self._matrix: Vectors = np.empty((0, meta.spec.space.dimension), np.float32)
+        self._words: Words | None = None
+
+    @property
+    def words(self) -> Words:
+        """The words of all texts."""
+        if self._words is None:
+            self._words = Words(self.records)
+        return self._words
 
     @property
     def mostly_dead(self) -> bool:
@@ -60,6 +69,8 @@ class Collection:
             row = self.rows.setdefault(record.id, len(self.records))
             self.records[row : row + 1] = [lent(record)]
             self._matrix[row] = vector
+            if self._words:
+                self._words.put(record)
         self.written += len(records)
 
     def change(self, ids: Sequence[str], patch: Patch) -> None:
@@ -68,6 +79,8 @@ class Collection:
         given = {name: value for name, value in given.items() if value is not None}
         for row in (self.rows[id] for id in ids):
             self.records[row] = lent(replace(self.records[row], **given))
+            if self._words and patch.text is not None:
+                self._words.put(self.records[row])
         self.written += len(ids)
 
     def remove(self, ids: Sequence[str]) -> None:
@@ -78,6 +91,8 @@ class Collection:
                 self._matrix[row] = self._matrix[len(self.records)]
                 self.records[row] = last
                 self.rows[last.id] = row
+            if self._words:
+                self._words.remove(id)
         self.written += len(ids)
 
     def scores(self, query: Vectors) -> NDArray[np.floating[Any]]:

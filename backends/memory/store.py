@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ...core import lexical
 from ...core.capabilities import Capabilities, Feature, Form
 from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy
@@ -22,14 +23,33 @@ from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, Un
 from ...core.filter_check import matches
 from ...core.filters import ALL
 from ...core.locks import FolderLock, disk_error
-from ...core.records import Hit, Record, Vector
-from ...core.requests import Answer, CheckedRequest, NearRecord, NearVector, Patch, Receipt, Where
+from ...core.records import Hit, Record, ScoreKind, Vector
+from ...core.requests import (
+    Answer,
+    CheckedRequest,
+    Lexical,
+    Near,
+    NearRecord,
+    NearVector,
+    Patch,
+    Receipt,
+    Where,
+)
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
 from .collection import Collection, best_first, lent, page, values
 from .log import Log, patch_to_json
 
-_FEATURES = frozenset({Feature.GROUP, Feature.NEAR_RECORD, Feature.EXACT, Feature.PREFIX, Feature.ADD_FIELD})
+_FEATURES = frozenset(
+    {
+        Feature.GROUP,
+        Feature.NEAR_RECORD,
+        Feature.LEXICAL,
+        Feature.EXACT,
+        Feature.PREFIX,
+        Feature.ADD_FIELD,
+    }
+)
 _PAGE = 256  # records that a scan reads under one lock
 _LOG = "records.log"
 _LOGGER = logging.getLogger(__name__)
@@ -130,26 +150,34 @@ class MemoryStore(VectorStore):
             return [self._answer(request, self._open_one) for request in requests]
 
     def _answer(self, request: CheckedRequest, collection: Collection) -> Answer:
-        near, itself = request.near, ""
+        near = request.near
+        itself = near.id if isinstance(near, NearRecord) else ""
+        kind, ranked = self._ranked(near, collection, request.limit)
+        found = (
+            (record, score)
+            for record, score in ranked
+            if record.id != itself and self._matches(record, request.where)
+        )
+        hits = page(found, request.limit, request.group)
+        return Answer(tuple(Hit(lent(record), score, kind) for record, score in hits))
+
+    def _ranked(
+        self, near: Near, collection: Collection, first: int
+    ) -> tuple[ScoreKind, Iterator[tuple[Record, float]]]:
+        """Records with their scores, best first."""
+        if isinstance(near, Lexical):
+            by_id = collection.words.scores(lexical.query(near.text))
+            best = sorted(by_id, key=lambda id: (-by_id[id], id))
+            return ScoreKind.WEIGHTED, ((collection.records[collection.rows[id]], by_id[id]) for id in best)
         if isinstance(near, NearRecord):
-            itself = near.id
             query = collection.vectors[collection.rows[near.id]]
         elif isinstance(near, NearVector):
             query = collection.stored_form([near.vector])[0]
         else:
             raise UnsupportedError(f"{self.can.form} has no search near {type(near).__name__}")
         scores = collection.scores(query)
-        found = (
-            (record, float(scores[row]))
-            for row in best_first(scores, collection.records, request.limit)
-            if (record := collection.records[row]).id != itself and self._matches(record, request.where)
-        )
-        kind = SCORE_KIND[collection.metric]
-        return Answer(
-            tuple(
-                Hit(lent(record), score, kind) for record, score in page(found, request.limit, request.group)
-            )
-        )
+        rows = best_first(scores, collection.records, first)
+        return SCORE_KIND[collection.metric], ((collection.records[row], float(scores[row])) for row in rows)
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001 - the base's hook
         with self._lock:

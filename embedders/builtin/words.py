@@ -7,18 +7,15 @@ section 2; each feature has two slots, so that features which collide in one har
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import pairwise
 from math import fsum
 
+from ...core.lexical import STOP_HAN, STOP_WORDS, fold, runs
 from .stem import stem
 
 DIMENSIONS = 408
-MAX_CHARACTERS = 65_536
-"""What is read of a text. Far below it, 408 slots are full and say nothing more."""
 
 # Weights of the features. A Chinese caption has more pairs than an English one has words, hence 0.85.
 WORD = 1.0
@@ -29,22 +26,6 @@ STOP = 0.08
 
 _GRAM_LENGTH = 4
 
-_STOP_WORDS = frozenset(
-    "a about above after all an and are as at be been before being below between both but by can did do "
-    "does doing down during each for from had has have having he her here him his how i if in into is it "
-    "its itself just me more most my no nor not of off on once only or other our out over own s same she "
-    "should so some such t than that the their them then there these they this those through to too under "
-    "until up us very was we were what when where which while who whom why will with would you your".split()
-)
-_STOP_HAN = frozenset("的了着在和与及是有这那个一不也就都而被把从到上中下里为以之其地得并")
-
-# Han (with extensions, compatibility forms and 々), kana and Hangul are written without spaces or inflect at
-# the end of the word; everything else that is a letter or digit is taken as words between spaces.
-_HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_KANA_HANGUL = "\u3041-\u3096\u30a1-\u30ff\uac00-\ud7a3"
-_RUN = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<pairs>[{_KANA_HANGUL}]+)|(?P<word>[^\W_{_HAN}{_KANA_HANGUL}]+)")
-_POSSESSIVE = re.compile(r"['\u2019]s\b")
-
 
 def text_block(text: str) -> list[float]:
     """Hash a text.
@@ -53,7 +34,7 @@ def text_block(text: str) -> list[float]:
     are one word. What is neither letter nor digit separates words, lone surrogates and emoji included.
 
     Args:
-        text: Any string; the first `MAX_CHARACTERS` are read.
+        text: Any string; the first `core.lexical.MAX_CHARACTERS` are read.
 
     Returns:
         408 numbers of unit norm; all zeros for a text without letters and digits.
@@ -69,19 +50,14 @@ def text_block(text: str) -> list[float]:
 def features(text: str) -> dict[str, float]:
     """List the features of a text and the weight of each: the highest that it has anywhere in the text."""
     weights: dict[str, float] = {}
-    for feature, weight in _occurrences(_fold(text[:MAX_CHARACTERS])):
+    for feature, weight in _occurrences(fold(text)):
         if weight > weights.get(feature, 0.0):
             weights[feature] = weight
     return weights
 
 
-def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _POSSESSIVE.sub("", folded[:MAX_CHARACTERS])
-
-
 def _occurrences(folded: str) -> Iterator[tuple[str, float]]:
-    for run in dict.fromkeys((match.lastgroup, match.group()) for match in _RUN.finditer(folded)):
+    for run in dict.fromkeys(runs(folded)):
         match run:
             case "han", characters:
                 yield from _han(characters)
@@ -93,7 +69,7 @@ def _occurrences(folded: str) -> Iterator[tuple[str, float]]:
 
 
 def _word(word: str) -> Iterator[tuple[str, float]]:
-    if word in _STOP_WORDS:
+    if word in STOP_WORDS:
         yield f"w:{word}", STOP
         return
     root = stem(word)
@@ -104,7 +80,7 @@ def _word(word: str) -> Iterator[tuple[str, float]]:
 
 def _han(run: str) -> Iterator[tuple[str, float]]:
     for character in run:
-        yield f"h:{character}", STOP if character in _STOP_HAN else HAN_SINGLE
+        yield f"h:{character}", STOP if character in STOP_HAN else HAN_SINGLE
     yield from _pairs(run)
 
 

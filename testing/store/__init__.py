@@ -20,7 +20,7 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{name}"
-        for name in ("base", "filtering", "life", "reading", "searching", "sharing", "writing")
+        for name in ("base", "filtering", "life", "reading", "searching", "sharing", "wording", "writing")
     )
 )
 
@@ -30,10 +30,13 @@ from .life import LifeTests  # noqa: E402
 from .reading import ReadingTests  # noqa: E402
 from .searching import SearchingTests  # noqa: E402
 from .sharing import SharingTests  # noqa: E402
+from .wording import WordingTests  # noqa: E402
 from .writing import WritingTests  # noqa: E402
 
 __all__ = ["MakeStore", "StoreContract", "StoreTests"]
 
 
-class StoreContract(LifeTests, WritingTests, SearchingTests, ReadingTests, FilteringTests, SharingTests):
+class StoreContract(
+    LifeTests, WritingTests, SearchingTests, WordingTests, ReadingTests, FilteringTests, SharingTests
+):
     """Every test of the contract. Inherit it and write the fixture `make_store` (see `StoreTests`)."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from polyreel.core import lexical
 from polyreel.embedders.builtin import blocks, words
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
 from polyreel.embedders.builtin.colours import AXES, colour_query
@@ -106,7 +107,7 @@ class TestWords:
         start = time.perf_counter()
         vector = words.text_block(text)
         assert time.perf_counter() - start < 2.0
-        assert vector == words.text_block(text[: words.MAX_CHARACTERS])
+        assert vector == words.text_block(text[: lexical.MAX_CHARACTERS])
 
     def test_a_megabyte_that_grows_when_folded_is_read_quickly(self) -> None:
         start = time.perf_counter()
