@@ -10,7 +10,7 @@ import typer
 
 from . import options, output
 from .inferring import propose, undeclared
-from .progress import estimated, progress, trouble
+from .progress import estimated, indexing, progress, trouble
 from .stopping import EXIT_CODE, stoppable
 
 if TYPE_CHECKING:
@@ -63,6 +63,12 @@ def ingest(
         Path | None, typer.Option("--report", metavar="FILE", help="Also write the report as JSON to a file.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Videos taken in at once.")] = None,
+    optimize: Annotated[
+        bool,
+        typer.Option(
+            "--optimize/--no-optimize", help="Afterwards build the search indexes, where that pays."
+        ),
+    ] = True,
     as_json: options.Json = False,
 ) -> None:
     """Take in videos, and bring those that are there up to date.
@@ -83,7 +89,7 @@ def ingest(
         return
     with opening.open(stack, config) as search, stoppable() as stop:
         total = None if as_json or dry_run or rows else _total(search, paths or [], retry_failed=retry_failed)
-        with _listening(total, as_json=as_json, dry_run=dry_run) as listener:
+        with _listening(total, as_json=as_json, dry_run=dry_run) as listener, indexing() as optimizing:
             report = search.ingest(
                 *paths or (),
                 rows=rows or (),
@@ -91,7 +97,9 @@ def ingest(
                 workers=workers,
                 dry_run=dry_run,
                 retry_failed=retry_failed,
+                optimize=optimize,
                 listener=listener,
+                optimizing=optimizing,
                 stop=stop,
             )
         kind = (search.stack.embedder or search.stack.store).kind
@@ -144,6 +152,8 @@ def _tell(report: IngestReport, kind: str, *, as_json: bool) -> None:
         output.message(undeclared(report.undeclared))
     if report.estimate and report.estimate.is_unknown:
         output.message(f"what is unknown can be set in the section [rates.{kind}] of the configuration")
+    if report.unsettled:
+        output.message(f"the videos are in, but the store isn't settled: {report.unsettled}")
     if report.stopped:
         output.message("stopped; run the same command again to go on")
 

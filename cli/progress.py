@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -74,6 +74,26 @@ def progress(*, total: int | None, lines: bool) -> Iterator[Listener]:
             trouble(video)
 
         yield listener
+
+
+@contextmanager
+def indexing() -> Iterator[Callable[[float], None]]:
+    """A listener of `optimize`: says once that indexes are built, and on a terminal how far they are."""
+    said = -1
+
+    def listener(part: float) -> None:
+        nonlocal said
+        percent = int(part * 100)
+        if percent == said or (said < 0 and percent == 100):  # there was nothing to do
+            return
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\rbuilding indexes: {percent} %{'' if percent < 100 else chr(10)}")
+            sys.stderr.flush()
+        elif said < 0:
+            output.message("building indexes")
+        said = percent
+
+    yield listener
 
 
 def trouble(video: VideoReport) -> None:

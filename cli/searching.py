@@ -36,6 +36,12 @@ def search(
     video: Annotated[
         list[str] | None, typer.Option(help="A video like the moment; may be given again.")
     ] = None,
+    lexical: Annotated[
+        str | None, typer.Option(help="Words that title, tags, captions or transcript should hold.")
+    ] = None,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Look TEXT up as words, too, and fuse both rankings.")
+    ] = False,
     without: Annotated[str | None, typer.Option(help="Words for what it should not be like.")] = None,
     where: options.Where = None,
     scope: Scope = "clip",
@@ -64,6 +70,8 @@ def search(
             text,
             image=image or (),
             video=video or (),
+            lexical=lexical,
+            hybrid=hybrid,
             without=without,
             where=condition(where),
             scope=None if scope == "any" else scope,

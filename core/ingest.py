@@ -200,7 +200,8 @@ class Ingest:
         store, manifests = self._opened(), self.manifests
         assert manifests is not None  # only a dry run has none
         store.wait(receipt)
-        store.flush()
+        if store.can.flush_each:
+            store.flush()
         before = manifest or Manifest(
             plan.video_id,
             plan.uri,

@@ -60,7 +60,7 @@ def fold(text: str) -> str:
 
 
 def runs(folded: str) -> Iterator[tuple[str, str]]:
-    """The runs of one script in a folded text, each with its kind: `han`, `pairs` (kana, Hangul) or `word`."""
+    """The runs of one script in a folded text, each with its kind: `han`, `pairs` (kana, Hangul), `word`."""
     return ((match.lastgroup or "word", match.group()) for match in _RUN.finditer(folded))
 
 

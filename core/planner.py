@@ -1,31 +1,33 @@
-"""Answering a query on any stack: vectors of the parts, one ranking, whole pages of groups.
+"""Answering queries on any stack: vectors of the parts, one ranking, whole pages of groups.
 
 What an engine can't do by itself is done here, correctly: grouping excludes the videos already seen until the
-page is full or the data ends; ranks are fused by reciprocal rank (k = 60, Cormack et al., SIGIR 2009).
+page is full or the data ends, and the rows of a segment's channels are folded into one hit.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from . import lexical
+from .asking import Asking, Run, answered, asked, together
 from .capabilities import Feature
 from .embedder import Embedder
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .filter_json import to_json
-from .filters import F, Filter
+from .filters import F
+from .fusing import folded, fused, likeness, order
 from .media import Media
 from .query import Fusion, Part, Query
-from .records import EMPTY, Hit, ScoreKind, Vector
-from .requests import Answer, Group, Near, NearMedia, NearRecord, NearVector, SearchRequest
+from .records import Hit, Vector
+from .requests import Answer, Group, Lexical, Near, NearMedia, NearRecord, NearVector, SearchRequest
 from .staging import Staging
 from .store import VectorStore
 
-_RRF_K = 60
 _OVERFETCH = 4
+_POOL = 50  # candidates of each ranking that is fused, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +42,15 @@ class Page:
     notes: tuple[Mapping[str, object], ...] = ()
 
 
-@dataclass(slots=True)
-class _Run:
-    """What is measured and noted while one query is answered."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A checked query: what each part of the work needs of it."""
 
-    timing: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "search": 0.0, "fetch": 0.0})
-    usage: dict[str, float] = field(default_factory=dict)
-    request_ids: list[str] = field(default_factory=list)
-    notes: list[Mapping[str, object]] = field(default_factory=list)
-    vectors: dict[str, Vector] = field(default_factory=dict)
-    native: list[str] = field(default_factory=list)
-    planned: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timing[name] += time.perf_counter() - began
-
-    def heard(self, answer: Answer) -> Answer:
-        if answer.request_id:
-            self.request_ids.append(answer.request_id)
-        if answer.notes:
-            self.notes.append(answer.notes)
-        return answer
+    parts: Sequence[Part]
+    fusion: Fusion
+    base: SearchRequest
+    grouped: bool
+    excluded: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +61,51 @@ class Planner:
     embedder: Embedder | None
     staging: Staging
 
-    def answer(self, query: Query, *, seen: frozenset[str] = frozenset()) -> Page:
-        """One page of the list, without what was seen already: records, or videos of a grouped list."""
-        began, run = time.perf_counter(), _Run()
-        parts, fusion = query.parts(), query.chosen_fusion()
-        where, grouped = query.condition(), query.by_video()
-        if isinstance(query.limit, bool) or not isinstance(query.limit, int) or query.limit < 1:
-            raise InvalidQueryError(f"limit is {query.limit!r}; it must be a whole number of at least 1")
-        chosen = fusion or self._default_fusion(parts)
-        wanted = len(seen) + query.limit
-        base = SearchRequest(NearVector(()), where, wanted, min_score=query.min_score, exact=query.exact)
-        with self.staging.leased([part.media for part in parts if part.media], self._schemes()) as media:
-            parts = _with_media(parts, media)
-            hits = self._ranked(parts, chosen, base, run, grouped=grouped)
-        fresh = sorted((hit for hit in hits if _shown(hit, grouped=grouped) not in seen), key=_order)
-        hits = self._with_similarity(fresh[: query.limit], parts, run)
+    def answer(self, queries: Sequence[Query], *, seen: frozenset[str] = frozenset()) -> list[Page]:
+        """A page of each query; what all of them ask at the same time goes to the store in one batch.
+
+        Args:
+            queries: What is asked.
+            seen: What was shown already: records, or videos of a grouped list.
+        """
+        return answered(together([self._page(query, seen) for query in queries]), self.store)
+
+    def _page(self, query: Query, seen: frozenset[str]) -> Asking[Page]:
+        began, run = time.perf_counter(), Run()
+        wanted = self._wanted(query, seen)
+        media = [part.media for part in wanted.parts if part.media]
+        with self.staging.leased(media, self._schemes()) as leased:
+            wanted = replace(wanted, parts=_with_media(wanted.parts, leased))
+            found = yield from self._ranked(wanted, run)
+            fresh = sorted((hit for hit in found if _shown(hit, wanted) not in seen), key=order)
+            hits = self._with_similarity(fresh[: query.limit], wanted.parts, run)
         run.timing["total"] = time.perf_counter() - began
-        explain = self._explain(parts, chosen, where, run, grouped=grouped)
+        explain = self._explain(wanted, run)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
 
+    def _wanted(self, query: Query, seen: frozenset[str]) -> _Wanted:
+        parts, fusion, grouped = query.parts(), query.chosen_fusion(), query.by_video()
+        limit = query.limit
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise InvalidQueryError(f"limit is {limit!r}; it must be a whole number of at least 1")
+        if len(seen) + limit > self.store.can.max_limit and not grouped:
+            message = f"{self.store.can.form} gives at most {self.store.can.max_limit} hits"
+            raise InvalidQueryError(message, hint="narrow the search with a condition")
+        if any(part.words for part in parts) and Feature.LEXICAL not in self.store.can.features:
+            raise UnsupportedError(
+                f"{self.store.can.form} has no lexical search", hint="search without lexical and hybrid"
+            )
+        base = SearchRequest(
+            NearVector(()), query.condition(), len(seen) + limit, min_score=query.min_score, exact=query.exact
+        )
+        likes = frozenset(part.like for part in parts if part.like is not None)
+        return _Wanted(parts, fusion or self._default_fusion(parts), base, grouped, likes)
+
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
-        plain = all(part.media and part.weight == 1.0 for part in parts)
+        dense = [part for part in parts if not part.words]
+        plain = all(part.media and part.weight == 1.0 for part in dense)
         joint = self.embedder.joint if self.embedder else self.store.can.joint
-        return Fusion.JOINT if plain and (joint or len(parts) == 1) else Fusion.SUM
+        return Fusion.JOINT if plain and (joint or len(dense) <= 1) else Fusion.SUM
 
     def _schemes(self) -> frozenset[str]:
         if self.embedder is None:
@@ -107,26 +114,29 @@ class Planner:
 
     # -- one ranking --------------------------------------------------------------------------------------
 
-    def _ranked(
-        self, parts: Sequence[Part], fusion: Fusion, base: SearchRequest, run: _Run, *, grouped: bool
-    ) -> tuple[Hit, ...]:
-        if fusion is not Fusion.RANK:
-            near = self._joint(parts, run) if fusion is Fusion.JOINT else self._sum(parts, run)
-            return self._found(replace(base, near=near), _ids(parts), run, grouped=grouped)
-        if base.min_score is not None:
-            raise InvalidQueryError("min_score needs similarities; fusion='rank' has none")
-        pool = replace(base, limit=max(base.limit * _OVERFETCH, 50))
-        lists = [
-            (
-                part.weight,
-                self._found(replace(pool, near=self._near(part, run)), _ids(parts), run, grouped=grouped),
-            )
-            for part in parts
-        ]
+    def _ranked(self, wanted: _Wanted, run: Run) -> Asking[tuple[Hit, ...]]:
+        nears = self._nears(wanted, run)
+        if len(nears) == 1 and nears[0][0] > 0 and wanted.fusion is not Fusion.RANK:
+            return (yield from self._found(wanted, wanted.base, nears[0][1], run))
+        if wanted.base.min_score is not None:
+            raise InvalidQueryError("min_score needs similarities, which fused ranks are not")
+        pool = replace(wanted.base, limit=max(wanted.base.limit * _OVERFETCH, _POOL))
+        lists = yield from together([self._found(wanted, pool, near, run) for _, near in nears])
         run.planned.append("fused ranks")
-        return _fused(lists)
+        return fused([(weight, hits) for (weight, _), hits in zip(nears, lists, strict=True)])
 
-    def _joint(self, parts: Sequence[Part], run: _Run) -> Near:
+    def _nears(self, wanted: _Wanted, run: Run) -> list[tuple[float, Near]]:
+        """What is ranked, each with its weight: all that have vectors as one or each by itself, and words."""
+        dense = [part for part in wanted.parts if not part.words]
+        words = [(part.weight, Lexical(part.words)) for part in wanted.parts if part.words]
+        if wanted.fusion is Fusion.RANK:
+            return [*((part.weight, self._near(part, run)) for part in dense), *words]
+        if not dense:
+            return [*words]
+        near = self._joint(dense, run) if wanted.fusion is Fusion.JOINT else self._sum(dense, run)
+        return [(1.0, near), *words]
+
+    def _joint(self, parts: Sequence[Part], run: Run) -> Near:
         media = tuple(part.media for part in parts if part.media)
         if len(media) < len(parts) or any(part.weight != 1.0 for part in parts):
             raise InvalidQueryError("fusion='joint' takes media without weights", hint="use fusion='sum'")
@@ -134,7 +144,7 @@ class Planner:
             return NearMedia(media)
         return NearVector(self._embedded(self.embedder, media, run))
 
-    def _sum(self, parts: Sequence[Part], run: _Run) -> Near:
+    def _sum(self, parts: Sequence[Part], run: Run) -> Near:
         """The weighted sum of the parts' unit vectors; a single plain part needs none."""
         if len(parts) == 1 and parts[0].weight > 0:
             return self._near(parts[0], run)
@@ -152,7 +162,7 @@ class Planner:
             raise InvalidQueryError("the parts of the query cancel each other out", hint="change the weights")
         return NearVector(total)
 
-    def _near(self, part: Part, run: _Run) -> Near:
+    def _near(self, part: Part, run: Run) -> Near:
         if part.like is not None and not (self.embedder and self.embedder.asymmetric):
             (run.native if Feature.NEAR_RECORD in self.store.can.features else run.planned).append(
                 "near record"
@@ -162,13 +172,13 @@ class Planner:
             return NearMedia((part.media,))
         return NearVector(self._vector(part, run))
 
-    def _vector(self, part: Part, run: _Run) -> Vector:
+    def _vector(self, part: Part, run: Run) -> Vector:
         """The vector of a part, made once: embedding may be paid for."""
         if part.name not in run.vectors:
             run.vectors[part.name] = self._made(part, run)
         return run.vectors[part.name]
 
-    def _made(self, part: Part, run: _Run) -> Vector:
+    def _made(self, part: Part, run: Run) -> Vector:
         if part.vector is not None:
             return part.vector
         if part.like is not None:
@@ -183,83 +193,99 @@ class Planner:
             )
         return self._embedded(embedder, [part.media] if part.media else [], run)
 
-    def _embedded(self, embedder: Embedder, media: Sequence[Media], run: _Run) -> Vector:
+    def _embedded(self, embedder: Embedder, media: Sequence[Media], run: Run) -> Vector:
         with run.timed("embed"):
             embedded = embedder.embed_query(media)
-        for name, amount in embedded.usage.items():
-            run.usage[name] = run.usage.get(name, 0) + amount
-        if embedded.request_id:
-            run.request_ids.append(embedded.request_id)
+        run.count(embedded.usage, embedded.request_id)
         return embedded.vector
 
     # -- candidates ---------------------------------------------------------------------------------------
 
     def _found(
-        self, request: SearchRequest, excluded: set[str], run: _Run, *, grouped: bool
-    ) -> tuple[Hit, ...]:
-        """The best hits but the excluded records."""
-        wanted = request.limit
-        request = replace(request, limit=min(wanted + len(excluded), self.store.can.max_limit))
-        if grouped:
-            return self._by_video(request, wanted, excluded, run)
-        answer = self._asked(request, run)
-        return tuple(hit for hit in answer.hits if hit.id not in excluded)[:wanted]
+        self, wanted: _Wanted, request: SearchRequest, near: Near, run: Run
+    ) -> Asking[tuple[Hit, ...]]:
+        """The best hits but the excluded records: of segments, or of videos."""
+        ways = (self._by_segment, self._by_video)
+        if isinstance(near, Lexical):
+            run.native.append("words")
+        return (yield from ways[wanted.grouped](replace(request, near=near), wanted.excluded, run))
 
-    def _asked(self, request: SearchRequest, run: _Run) -> Answer:
-        with run.timed("search"):
-            return run.heard(self.store.search([request])[0])
+    def _by_segment(
+        self, request: SearchRequest, excluded: frozenset[str], run: Run
+    ) -> Asking[tuple[Hit, ...]]:
+        """The best row of each segment; more is asked for only where rows of one segment filled the page."""
+        wanted, most = request.limit, self.store.can.max_limit
+        limit = min(wanted + len(excluded), most)
+        while True:
+            answer = yield from asked(replace(request, limit=limit), run)
+            hits = folded(hit for hit in answer.hits if hit.id not in excluded)
+            whole = len(answer.hits) < limit or limit == most
+            if len(hits) >= wanted or whole or len(hits) == len(answer.hits):
+                break
+            limit = min(limit * 2, most)
+        if len(hits) < sum(hit.id not in excluded for hit in answer.hits):
+            run.planned.append("folded channels")
+        return hits[:wanted]
 
     def _by_video(
-        self, request: SearchRequest, wanted: int, excluded: set[str], run: _Run
-    ) -> tuple[Hit, ...]:
+        self, request: SearchRequest, excluded: frozenset[str], run: Run
+    ) -> Asking[tuple[Hit, ...]]:
         if Feature.GROUP in self.store.can.features and not excluded:
             run.native.append("group by video")
-            return self._asked(replace(request, group=Group()), run).hits
+            return (yield from asked(replace(request, group=Group()), run)).hits
         run.planned.append("group by video")
-        return _first_of_each(lambda limit, seen: self._beyond(request, limit, seen, run), wanted, excluded)
+        return (yield from _first_of_each(self._beyond(request, run), request.limit, excluded))
 
-    def _beyond(self, request: SearchRequest, limit: int, seen: Sequence[str], run: _Run) -> Answer:
-        limit = min(limit, self.store.can.max_limit)
-        where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
-        return self._asked(replace(request, where=where, limit=limit), run)
+    def _beyond(self, request: SearchRequest, run: Run) -> Callable[[int, Sequence[str]], Asking[Answer]]:
+        """A function that asks for hits of other videos than the ones seen."""
+
+        def ask(limit: int, seen: Sequence[str]) -> Asking[Answer]:
+            where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
+            most = min(limit, self.store.can.max_limit)
+            return asked(replace(request, where=where, limit=most), run)
+
+        return ask
 
     # -- around the hits ----------------------------------------------------------------------------------
 
-    def _with_similarity(self, hits: Sequence[Hit], parts: Sequence[Part], run: _Run) -> tuple[Hit, ...]:
+    def _with_similarity(self, hits: Sequence[Hit], parts: Sequence[Part], run: Run) -> tuple[Hit, ...]:
         """Each hit with its likeness to each part; where there is only one, that is its score."""
         if len(parts) == 1:
             return tuple(replace(hit, similarity={parts[0].name: hit.score}) for hit in hits)
-        if self.embedder is None and self.store.query_embedder() is None:
-            return tuple(hits)
+        dense = [part for part in parts if not part.words]
+        words = {part.name: lexical.query(part.words) for part in parts if part.words}
+        found = self._likeness(hits, dense, run)
+        for hit, similarity in zip(hits, found, strict=True):
+            held = lexical.document(hit.record.text) if words else {}
+            similarity |= {name: lexical.score(held, query) for name, query in words.items()}
+        return tuple(replace(hit, similarity=like) for hit, like in zip(hits, found, strict=True))
+
+    def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part], run: Run) -> list[dict[str, float]]:
+        """The cosines of the hits with the parts that have vectors; none where the store gives no vectors."""
+        if not hits or (self.embedder is None and self.store.query_embedder() is None):
+            return [{} for _ in hits]
         vectors = {part.name: self._vector(part, run) for part in parts}
         with run.timed("fetch"):
-            stored = self.store.fetch([hit.id for hit in hits], vectors=True) if hits else {}
-        return tuple(replace(hit, similarity=_likeness(stored[hit.id].content, vectors)) for hit in hits)
+            stored = self.store.fetch([hit.id for hit in hits], vectors=True)
+        return likeness([stored[hit.id].content for hit in hits], vectors)
 
-    def _explain(
-        self, parts: Sequence[Part], fusion: Fusion, where: Filter, run: _Run, *, grouped: bool
-    ) -> dict[str, object]:
+    def _explain(self, wanted: _Wanted, run: Run) -> dict[str, object]:
         return {
             "store": self.store.can.form,
             "embedder": self.embedder.kind if self.embedder else None,
             "space": self.store.meta.spec.space.to_json(),
-            "fusion": fusion.value,
-            "parts": {part.name: part.weight for part in parts},
-            "where": to_json(where),
-            "group_by": "video" if grouped else None,
+            "fusion": wanted.fusion.value,
+            "parts": {part.name: part.weight for part in wanted.parts},
+            "where": to_json(wanted.base.where),
+            "group_by": "video" if wanted.grouped else None,
             "native": ["filter", *dict.fromkeys(run.native)],
             "planner": list(dict.fromkeys(run.planned)),
         }
 
 
-def _shown(hit: Hit, *, grouped: bool) -> str:
+def _shown(hit: Hit, wanted: _Wanted) -> str:
     """What a page must not show again."""
-    return hit.video_id if grouped else hit.id
-
-
-def _order(hit: Hit) -> tuple[float, str, int, str]:
-    """Best first; what is equally good in the order of videos and time."""
-    return -round(hit.score, 6), hit.video_id, hit.record.start_ms, hit.id
+    return hit.video_id if wanted.grouped else hit.id
 
 
 def _with_media(parts: Sequence[Part], media: Sequence[Media]) -> list[Part]:
@@ -268,45 +294,18 @@ def _with_media(parts: Sequence[Part], media: Sequence[Media]) -> list[Part]:
     return [replace(part, media=next(staged)) if part.media else part for part in parts]
 
 
-def _ids(parts: Sequence[Part]) -> set[str]:
-    return {part.like for part in parts if part.like is not None}
-
-
 def _first_of_each(
-    ask: Callable[[int, Sequence[str]], Answer], wanted: int, excluded: set[str]
-) -> tuple[Hit, ...]:
+    ask: Callable[[int, Sequence[str]], Asking[Answer]], wanted: int, excluded: frozenset[str]
+) -> Asking[tuple[Hit, ...]]:
     """The best hit of each video, until there are enough or the data ends."""
     best: dict[str, Hit] = {}
     while len(best) < wanted:
         limit = (wanted - len(best)) * _OVERFETCH + len(excluded)
-        hits = ask(limit, list(best)).hits
+        hits = (yield from ask(limit, list(best))).hits
         before = len(best)
         for hit in hits:
             if hit.id not in excluded:
                 best.setdefault(hit.video_id, hit)
         if len(hits) < limit or len(best) == before:
             break
-    return tuple(sorted(best.values(), key=_order)[:wanted])
-
-
-def _fused(lists: Sequence[tuple[float, Sequence[Hit]]]) -> tuple[Hit, ...]:
-    scores: dict[str, float] = {}
-    hits: dict[str, Hit] = {}
-    for weight, found in lists:
-        for rank, hit in enumerate(found, start=1):
-            hits.setdefault(hit.id, hit)
-            scores[hit.id] = scores.get(hit.id, 0.0) + weight / (_RRF_K + rank)
-    ranked = sorted(hits, key=lambda each: (-scores[each], each))
-    return tuple(replace(hits[each], score=scores[each], score_kind=ScoreKind.RRF) for each in ranked)
-
-
-def _likeness(content: Vector | Media | None, vectors: Mapping[str, Vector]) -> Mapping[str, float]:
-    """Cosines of a stored vector with each part's."""
-    if content is None or isinstance(content, Media):
-        return EMPTY  # type: ignore[return-value]  # an empty mapping of anything
-    own = math.hypot(*content)
-    return {
-        name: sum(a * b for a, b in zip(map(float, content), map(float, vector), strict=True))
-        / (own * math.hypot(*vector))
-        for name, vector in vectors.items()
-    }
+    return tuple(sorted(best.values(), key=order)[:wanted])

@@ -12,6 +12,7 @@ from typing import TypeVar
 from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import F, Filter
+from .lexical import query as lexical_query
 from .media import Media, Modality
 from .records import Scope, Vector
 from .registry import nearest
@@ -31,10 +32,10 @@ class Fusion(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One ingredient of a query: a medium, a vector or a record's id.
+    """One ingredient of a query: a medium, a vector, a record's id, or words to be looked up.
 
     Args:
-        name: `text`, `image`, `video`, `audio`, `vector` or `like`; then `image_2` and so on.
+        name: `text`, `image`, `video`, `audio`, `vector`, `like` or `lexical`; then `image_2` and so on.
         weight: Negative for what the hits should not be like.
     """
 
@@ -42,6 +43,7 @@ class Part:
     media: Media | None = None
     vector: Vector | None = None
     like: str | None = None
+    words: str = ""
     weight: float = 1.0
 
 
@@ -56,6 +58,9 @@ class Query:
         audio: Sounds like it.
         vector: A vector of the collection's space.
         like: Ids of records like it; they are not among the hits.
+        lexical: Words that title, tags, captions or transcript should hold. Their ranking (BM25,
+            `core.lexical`) is fused by rank with that of the other parts.
+        hybrid: The text is also looked up as words.
         weights: By part name (`text`, `image`, `image_2`, …); 1 where none is given.
         without: Parts of which the hits should be unlike: a text, or `{"image": path}` and so on.
         where: A condition, as a filter or its JSON form.
@@ -75,6 +80,8 @@ class Query:
     audio: Sources = ()
     vector: Vector | None = None
     like: str | Sequence[str] = ()
+    lexical: str | None = None
+    hybrid: bool = False
     weights: Mapping[str, float] = field(default_factory=dict)
     without: str | Mapping[str, object] | None = None
     where: Filter | Mapping[str, object] | None = None
@@ -110,7 +117,7 @@ class Query:
         ]
         if not weighted:
             raise InvalidQueryError(
-                "the query is empty", hint="give a text, an image, a video, a vector or a record's id"
+                "the query is empty", hint="give a text, an image, a video, words, a vector or a record's id"
             )
         return weighted + unwanted
 
@@ -146,7 +153,16 @@ class Query:
             parts += [Part(modality.value, media=_medium(modality, each)) for each in _several(sources)]
         if self.vector is not None:
             parts.append(Part("vector", vector=self.vector))
-        return parts + [Part("like", like=str(each)) for each in _several(self.like)]
+        parts += [Part("like", like=str(each)) for each in _several(self.like)]
+        return parts + ([] if (words := self._words()) is None else [_lexical(words)])
+
+    def _words(self) -> str | None:
+        """What is looked up as words."""
+        if not self.hybrid:
+            return self.lexical
+        if self.lexical is not None or self.text is None:
+            raise InvalidQueryError("hybrid looks the text up as words: give a text, and lexical not as well")
+        return self.text
 
     def _unwanted(self) -> list[Part]:
         if self.without is None:
@@ -163,6 +179,12 @@ def _text(text: str) -> Part:
     if not isinstance(text, str) or not text.strip():
         raise InvalidQueryError("the query text is empty")
     return Part("text", media=Media(Modality.TEXT, text=text))
+
+
+def _lexical(words: str) -> Part:
+    if not isinstance(words, str) or not lexical_query(words):
+        raise InvalidQueryError("there is no word to look up", hint="give at least one word")
+    return Part("lexical", words=words)
 
 
 def _medium(modality: Modality, source: str | Path) -> Media:

@@ -86,6 +86,7 @@ class IngestReport:
         seconds: Spent on all.
         stopped: Whether it was asked to stop, so that videos may be missing.
         undeclared: In a first ingest, the names of values without a declared field: returned, not filterable.
+        unsettled: Why the store could not be flushed or indexed afterwards; the videos are in all the same.
     """
 
     videos: tuple[VideoReport, ...]
@@ -93,6 +94,7 @@ class IngestReport:
     dry_run: bool = False
     stopped: bool = False
     undeclared: tuple[str, ...] = ()
+    unsettled: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -103,8 +105,10 @@ class IngestReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every file was taken in whole."""
-        return not any(video.damage or video.outcome is Outcome.FAILED for video in self.videos)
+        """Whether every file was taken in whole, and the store was settled."""
+        return not self.unsettled and not any(
+            video.damage or video.outcome is Outcome.FAILED for video in self.videos
+        )
 
     @property
     def estimate(self) -> Estimate | None:
@@ -124,5 +128,6 @@ class IngestReport:
             "seconds": round(self.seconds, 3),
             **estimate,
             **({"undeclared": list(self.undeclared)} if self.undeclared else {}),
+            **({"unsettled": self.unsettled} if self.unsettled else {}),
             "videos": [video.to_json() for video in self.videos],
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .planner import Planner
@@ -45,7 +45,7 @@ class Result:
         """The next page of the same list; empty at its end."""
         grouped = self._query.by_video()
         shown = {hit.video_id if grouped else hit.id for hit in self.hits}
-        return page_of(self._query, self._planner, self._seen | shown)
+        return results_of([self._query], self._planner, self._seen | shown)[0]
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel search --json`."""
@@ -57,9 +57,12 @@ class Result:
         }
 
 
-def page_of(query: Query, planner: Planner, seen: frozenset[str] = frozenset()) -> Result:
-    """The page of a query without what was `seen` on the pages before it."""
-    page = planner.answer(query, seen=seen)
-    return Result(
-        page.hits, page.timing, page.explain, page.usage, page.request_ids, page.notes, query, planner, seen
-    )
+def results_of(
+    queries: Sequence[Query], planner: Planner, seen: frozenset[str] = frozenset()
+) -> list[Result]:
+    """A page of each query, without what was `seen` on the pages before it."""
+    pages = planner.answer(queries, seen=seen)
+    return [
+        Result(p.hits, p.timing, p.explain, p.usage, p.request_ids, p.notes, query, planner, seen)
+        for query, p in zip(queries, pages, strict=True)
+    ]

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from .comparing import Comparer
-from .discovery import discover
 from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import F, Filter
-from .gc import Collector, GcReport
-from .inference import Inferred, Undeclared, infer
-from .ingest import Ingest
 from .journal import Failure, Journal
 from .locks import disk_error
 from .logs import LOGGER
-from .making import Maker
 from .manifest import Manifest, Manifests
 from .media import MediaTools
 from .planner import Planner
 from .query import Fusion, Query, Sources
 from .records import Hit, Record, Scope, Vector
-from .remotes import Downloads, Fetcher
-from .report import IngestReport, Listener, VideoReport
-from .result import Result, page_of
-from .retrying import among
-from .running import Stop
+from .result import Result, results_of
 from .stack import Stack
 from .staging import Staging
 from .store import VectorStore
+
+if TYPE_CHECKING:
+    from .gc import GcReport
+    from .inference import Inferred
+    from .intake import Described, Intake, Paths
+    from .remotes import Downloads
+    from .report import IngestReport, Listener
+    from .running import Stop
 
 _LONGEST_STEM = 200  # bytes of a file's name; what is added may take 55 more
 
@@ -59,12 +56,14 @@ class VideoSearch:
     def ingest(
         self,
         *paths: str | Path,
-        rows: str | Path | Iterable[str | Path] = (),
-        described: Mapping[str, Mapping[str, object]] | None = None,
+        rows: Paths = (),
+        described: Described | None = None,
         workers: int | None = None,
         dry_run: bool = False,
         retry_failed: bool = False,
+        optimize: bool = True,
         listener: Listener | None = None,
+        optimizing: Callable[[float], None] | None = None,
         stop: Stop | None = None,
     ) -> IngestReport:
         """Take in videos, and bring those that are there up to date. One bad file never stops the others.
@@ -77,47 +76,25 @@ class VideoSearch:
             workers: Videos at once; the stack's setting when left out.
             dry_run: Only report what would be done, and what embedding would cost by the configured rates.
             retry_failed: Take only what failed in its last try; of all, where no paths are given.
+            optimize: Afterwards build the indexes that make searches fast, where that pays.
             listener: Hears of each video as it is done.
+            optimizing: Hears how far the indexes are, from 0 to 1.
             stop: Ends the run early, once the videos in flight are done.
 
         Raises:
             PolyreelError: The stack can't be opened; what is wrong with single files stands in the report.
         """
-        rows = (rows,) if isinstance(rows, str | Path) else tuple(rows)
-        if not paths and not rows and not retry_failed:
-            raise InvalidQueryError("there is nothing to ingest", hint="name files or folders")
-        workers = self.stack.workers if workers is None else workers
-        if workers < 1:
-            raise InvalidQueryError(f"workers is {workers}; it must be at least 1")
+        from .intake import Options  # loads all that takes videos in, which a search doesn't need
+
         store = self._opened_if_there() if dry_run else self._opened(create=True)
-        self.stack.objects.ensure_bucket()
-        manifests = Manifests(self.stack.objects, store.meta.uid) if store else None
-        maker, schema = self._maker(store), store.schema if store else self.stack.fields
-        run = Ingest(
-            store=store,
-            manifests=manifests,
-            maker=maker,
-            comparer=Comparer(manifests, maker, schema, self._fetcher()),
-            workers=workers,
-            rate=self.stack.rate,
-            dry_run=dry_run,
-            stop=stop or Stop(),
-        )
-        failed = frozenset(failure.path for failure in self.failures()) if retry_failed else frozenset()
-        given = paths or (() if rows else sorted(failed))
-        sources = discover(given, described, rows=rows, objects=self.stack.objects)
-        if retry_failed:
-            sources = among(sources, failed)
-        first = manifests is None or next(manifests.ids(), None) is None
-        undeclared = Undeclared(schema)
-        report = run.run(undeclared.watch(sources), listener or _ignore)
-        return replace(report, undeclared=tuple(sorted(undeclared.names)) if first else ())
+        options = Options(workers, dry_run, retry_failed, optimize, listener, optimizing, stop)
+        return self._intake(store).ingest(paths, rows, described, options)
 
     def infer_fields(
         self,
         *paths: str | Path,
-        rows: str | Path | Iterable[str | Path] = (),
-        described: Mapping[str, Mapping[str, object]] | None = None,
+        rows: Paths = (),
+        described: Described | None = None,
     ) -> Inferred:
         """Types for values beside videos that the stack doesn't declare. Opens no video and changes nothing.
 
@@ -126,9 +103,7 @@ class VideoSearch:
             rows: As those of `ingest`.
             described: As that of `ingest`.
         """
-        files = (rows,) if isinstance(rows, str | Path) else rows
-        sources = discover(paths, described, rows=files, objects=self.stack.objects)
-        return infer(sources, self.stack.fields)
+        return self._intake(None).infer_fields(paths, rows, described)
 
     def failures(self) -> list[Failure]:
         """The files whose last try failed, with the reasons; `ingest(retry_failed=True)` takes them again."""
@@ -147,9 +122,7 @@ class VideoSearch:
         """
         if not older_than >= 0:
             raise InvalidQueryError(f"older_than is {older_than:g} seconds; it must be at least 0")
-        store, objects = self._opened_if_there(), self.stack.objects
-        objects.ensure_bucket()
-        return Collector(objects, store, self._journalled(), older_than).run(delete=delete)
+        return self._intake(self._opened_if_there()).gc(delete=delete, older_than=older_than)
 
     def delete(self, *video_ids: str) -> int:
         """Forget videos: their manifests, records and clip files, never the videos themselves where they lie.
@@ -181,6 +154,8 @@ class VideoSearch:
         audio: Sources = (),
         vector: Vector | None = None,
         like: str | Sequence[str] = (),
+        lexical: str | None = None,
+        hybrid: bool = False,
         weights: Mapping[str, float] | None = None,
         without: str | Mapping[str, object] | None = None,
         where: Filter | Mapping[str, object] | None = None,
@@ -200,15 +175,14 @@ class VideoSearch:
             NotFoundError: A file or record isn't there, or nothing was ingested.
         """
         query = Query(
-            text, image, video, audio, vector, like, weights or {}, without, where, scope, within, group_by,
-            limit, min_score, fusion, exact,
+            text, image, video, audio, vector, like, lexical, hybrid, weights or {}, without, where, scope,
+            within, group_by, limit, min_score, fusion, exact,
         )  # fmt: skip
         return self.search_many([query])[0]
 
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
-        """Answer several queries, in order."""
-        planner = self._planner()
-        results = [page_of(query, planner) for query in queries]
+        """Answer several queries, in order; the store is asked for all of them in one batch."""
+        results = results_of(queries, self._planner())
         for result in results:
             known = {name: result.explain[name] for name in ("parts", "fusion")}
             LOGGER.info(
@@ -347,15 +321,10 @@ class VideoSearch:
     def _planner(self) -> Planner:
         return Planner(self._opened(), self.stack.embedder, Staging(self.stack.objects))
 
-    def _maker(self, store: VectorStore | None) -> Maker:
-        stack = self.stack
-        schemes = store.can.schemes if store else frozenset()
-        return Maker(
-            self._media, stack.embedder, stack.space, stack.recipe, stack.objects, self._journalled(), schemes
-        )
+    def _intake(self, store: VectorStore | None) -> Intake:
+        from .intake import Intake
 
-    def _fetcher(self) -> Fetcher:
-        return Fetcher(self.stack.objects, self._journalled(), self._downloads)
+        return Intake(self.stack, store, self._journalled(), self._media, self._downloads)
 
     def _journalled(self) -> Journal:
         with self._lock:
@@ -390,7 +359,3 @@ def _free(path: Path) -> Path:
         number += 1
         free = path.with_stem(f"{path.stem}_{number}")
     return free
-
-
-def _ignore(_: VideoReport) -> None:
-    """Nobody listens."""

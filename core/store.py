@@ -96,16 +96,23 @@ class VectorStore(Adapter, ABC):
         return self.meta.spec.fields
 
     @final
-    def flush(self) -> None:
-        """Make all that was written survive a loss of power."""
+    def flush(self, *, timeout: float = 600.0) -> None:
+        """Make all that was written survive a loss of power; takes `timeout` seconds at most."""
         self._check_open()
-        self._attempt(self._flush)
+        self._patiently(self._flush, timeout)
 
     @final
-    def optimize(self, *, progress: Callable[[float], None] | None = None) -> None:
-        """Build the indexes that make searches fast, and return when they serve; `progress` hears 0 to 1."""
+    def optimize(self, *, progress: Callable[[float], None] | None = None, timeout: float = 7200.0) -> None:
+        """Build the indexes that make searches fast, where that pays, and return when they serve.
+
+        It pays where more than a fifth of the records, or more than 10 000, have none.
+
+        Args:
+            progress: Hears 0 to 1; nothing, or 1 alone, where there is nothing to do.
+            timeout: Seconds that it may take.
+        """
         self._check_open()
-        self._attempt(lambda: self._optimize(progress or (lambda _: None)))
+        self._patiently(lambda: self._optimize(progress or (lambda _: None)), timeout)
 
     @final
     def drop(self) -> None:
@@ -299,6 +306,11 @@ class VectorStore(Adapter, ABC):
 
     def _check_open(self) -> None:
         _ = self.meta  # refuses when the store is not open
+
+    def _patiently(self, action: Callable[[], None], timeout: float) -> None:
+        """As `_attempt`, with a deadline of its own: what an engine does with all its records takes long."""
+        with within(timeout):
+            self._retry.call(lambda: self._translated(action))
 
     def _stored(self, spec: CollectionSpec, *, create: bool) -> CollectionMeta:
         """What is stored of the collection, which is made when it may be."""

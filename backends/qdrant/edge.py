@@ -92,6 +92,7 @@ class QdrantEdgeStore(VectorStore):
         info = shard.info()
         unindexed = info.points_count - info.indexed_vectors_count
         if unindexed > _SMALL or (info.points_count > _SMALL and unindexed * 5 > info.points_count):
+            progress(0.0)
             shard.optimize()
             shard.flush()
         progress(1.0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polyreel.backends.memory import MemoryStore
+from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import UnavailableError
 from polyreel.core.rates import Estimate, Rate
 from polyreel.core.recipe import Recipe
@@ -21,11 +22,12 @@ from polyreel.testing.embedders import ClipColourEmbedder, ColourEmbedder, TaskC
 from .conftest import write_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from polyreel.core.embedder import ClipInput, Embedded, Embedder
     from polyreel.core.report import VideoReport
+    from polyreel.core.space import CollectionMeta, CollectionSpec
 
     from .conftest import OpenSearch
 
@@ -328,3 +330,56 @@ def test_a_report_of_a_video_is_small(open_search: OpenSearch, videos: Path) -> 
         tracemalloc.stop()
     assert len(kept) * 3 == 60
     assert size / 60 < 3000  # bytes, with all that a run of three videos leaves behind
+
+
+class SettlingStore(MemoryStore):
+    """Says how it was settled; fails where it is told to."""
+
+    def __init__(self, *, flush_each: bool, fails: bool = False) -> None:
+        super().__init__(retry=RetryPolicy(attempts=1))
+        self.flush_each, self.fails = flush_each, fails
+        self.calls: list[str] = []
+
+    def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
+        meta = super()._open(spec)
+        self.can = replace(self.can, flush_each=self.flush_each)
+        return meta
+
+    def _flush(self) -> None:
+        self.calls.append("flush")
+
+    def _optimize(self, progress: Callable[[float], None]) -> None:
+        self.calls.append("optimize")
+        if self.fails:
+            raise UnavailableError("the index went away")
+        progress(0.5)
+        progress(1.0)
+
+
+@pytest.mark.parametrize(("flush_each", "flushes"), [(True, 4), (False, 1)])
+def test_an_ingest_settles_the_store_once_or_after_each_video(
+    open_search: OpenSearch, videos: Path, *, flush_each: bool, flushes: int
+) -> None:
+    store = SettlingStore(flush_each=flush_each)
+    heard: list[float] = []
+    assert open_search(store=store).ingest(videos, optimizing=heard.append).ok
+    assert store.calls == ["flush"] * flushes + ["optimize"]
+    assert heard == [0.5, 1.0]
+
+
+def test_an_ingest_leaves_indexes_alone_when_asked(open_search: OpenSearch, videos: Path) -> None:
+    store = SettlingStore(flush_each=False)
+    assert open_search(store=store).ingest(videos, optimize=False).ok
+    assert store.calls == ["flush"]
+
+
+def test_what_fails_after_the_videos_are_in_stands_in_the_report(
+    open_search: OpenSearch, videos: Path
+) -> None:
+    search = open_search(store=SettlingStore(flush_each=True, fails=True))
+    report = search.ingest(videos)
+    assert not report.ok
+    assert report.unsettled == "the index went away"
+    assert report.to_json()["unsettled"] == "the index went away"
+    assert report.counts == {"ingested": 3}
+    assert search.ingest(videos).counts == {"skipped": 3}

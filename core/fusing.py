@@ -1,0 +1,61 @@
+"""Putting hits together: the rows of one segment, several rankings, the likeness of hits to parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from .media import Media
+from .records import Hit, Record, ScoreKind, Vector
+
+RRF_K = 60
+"""Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009."""
+
+Segment = tuple[str, str, int, int]
+
+
+def segment(record: Record) -> Segment:
+    """What the rows of several channels have in common."""
+    return record.video_id, record.scope.value, record.start_ms, record.end_ms
+
+
+def order(hit: Hit) -> tuple[float, str, int, str]:
+    """Best first; what is equally good in the order of videos and time."""
+    return -round(hit.score, 6), hit.video_id, hit.record.start_ms, hit.id
+
+
+def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+    """The first, which is the best, hit of each segment."""
+    best: dict[Segment, Hit] = {}
+    for hit in hits:
+        best.setdefault(segment(hit.record), hit)
+    return tuple(best.values())
+
+
+def fused(lists: Sequence[tuple[float, Sequence[Hit]]]) -> tuple[Hit, ...]:
+    """One ranking of several, each with its weight, by the ranks of the segments in them."""
+    scores: dict[Segment, float] = {}
+    hits: dict[Segment, Hit] = {}
+    for weight, found in lists:
+        for rank, hit in enumerate(sorted(found, key=order), start=1):
+            key = segment(hit.record)
+            hits.setdefault(key, hit)
+            scores[key] = scores.get(key, 0.0) + weight / (RRF_K + rank)
+    made = (replace(hit, score=scores[key], score_kind=ScoreKind.RRF) for key, hit in hits.items())
+    return tuple(sorted(made, key=order))
+
+
+def likeness(
+    contents: Sequence[Vector | Media | None], vectors: Mapping[str, Vector]
+) -> list[dict[str, float]]:
+    """The cosines of stored vectors with each part's vector, by the part's name."""
+    import numpy as np  # here: a query of one part needs none
+
+    known = [content for content in contents if content is not None and not isinstance(content, Media)]
+    if not known or len(known) < len(contents) or not vectors:
+        return [{} for _ in contents]
+    rows = np.asarray(known, np.float64)
+    parts = np.asarray(list(vectors.values()), np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    return [dict(zip(vectors, map(float, row), strict=True)) for row in rows @ parts.T]

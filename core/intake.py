@@ -1,0 +1,146 @@
+"""What `VideoSearch` does to take videos in and to tidy up; loaded when that is first asked for.
+
+An intake joins a stack's parts into runs of `ingest`, `inference` and `gc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .comparing import Comparer
+from .discovery import discover
+from .errors import InvalidQueryError, PolyreelError
+from .gc import Collector, GcReport
+from .inference import Inferred, Undeclared, infer
+from .ingest import Ingest
+from .journal import Journal
+from .logs import LOGGER, redacted
+from .making import Maker
+from .manifest import Manifests
+from .media import MediaTools
+from .remotes import Downloads, Fetcher
+from .report import IngestReport, Listener, VideoReport
+from .retrying import among
+from .running import Stop
+from .stack import Stack
+from .store import VectorStore
+
+Paths = str | Path | Iterable[str | Path]
+Described = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one ingest was asked for, as `VideoSearch.ingest` takes it."""
+
+    workers: int | None = None
+    dry_run: bool = False
+    retry_failed: bool = False
+    optimize: bool = True
+    listener: Listener | None = None
+    optimizing: Callable[[float], None] | None = None
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The parts of one open stack that take videos in.
+
+    Args:
+        store: Open; None in a dry run over a collection that isn't there yet.
+        downloads: Fetches `https:` addresses; None where none can be fetched.
+    """
+
+    stack: Stack
+    store: VectorStore | None
+    journal: Journal
+    media: MediaTools
+    downloads: Downloads | None
+
+    def ingest(
+        self, paths: tuple[str | Path, ...], rows: Paths, described: Described | None, options: Options
+    ) -> IngestReport:
+        """Take in videos; the arguments are those of `VideoSearch.ingest`."""
+        stack, store, files = self.stack, self.store, _listed(rows)
+        if not paths and not files and not options.retry_failed:
+            raise InvalidQueryError("there is nothing to ingest", hint="name files or folders")
+        workers = stack.workers if options.workers is None else options.workers
+        if workers < 1:
+            raise InvalidQueryError(f"workers is {workers}; it must be at least 1")
+        stack.objects.ensure_bucket()
+        manifests = Manifests(stack.objects, store.meta.uid) if store else None
+        maker, schema = self._maker(), store.schema if store else stack.fields
+        run = Ingest(
+            store=store,
+            manifests=manifests,
+            maker=maker,
+            comparer=Comparer(manifests, maker, schema, self._fetcher()),
+            workers=workers,
+            rate=stack.rate,
+            dry_run=options.dry_run,
+            stop=options.stop or Stop(),
+        )
+        failed: frozenset[str] = frozenset()
+        if options.retry_failed:
+            failed = frozenset(failure.path for failure in self.journal.failures())
+        given = paths or (() if files else sorted(failed))
+        sources = discover(given, described, rows=files, objects=stack.objects)
+        if options.retry_failed:
+            sources = among(sources, failed)
+        first = manifests is None or next(manifests.ids(), None) is None
+        undeclared = Undeclared(schema)
+        report = run.run(undeclared.watch(sources), options.listener or _ignore)
+        return replace(
+            report,
+            undeclared=tuple(sorted(undeclared.names)) if first else (),
+            unsettled=_settled(store, options) if store and not options.dry_run else None,
+        )
+
+    def infer_fields(
+        self, paths: tuple[str | Path, ...], rows: Paths, described: Described | None
+    ) -> Inferred:
+        """Types for values that the stack doesn't declare; as `VideoSearch.infer_fields`."""
+        sources = discover(paths, described, rows=_listed(rows), objects=self.stack.objects)
+        return infer(sources, self.stack.fields)
+
+    def gc(self, *, delete: bool, older_than: float) -> GcReport:
+        """Find, and maybe delete, what nothing needs any more; as `VideoSearch.gc`."""
+        objects = self.stack.objects
+        objects.ensure_bucket()
+        return Collector(objects, self.store, self.journal, older_than).run(delete=delete)
+
+    def _maker(self) -> Maker:
+        stack = self.stack
+        schemes = self.store.can.schemes if self.store else frozenset()
+        return Maker(
+            self.media, stack.embedder, stack.space, stack.recipe, stack.objects, self.journal, schemes
+        )
+
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(self.stack.objects, self.journal, self.downloads)
+
+
+def _settled(store: VectorStore, options: Options) -> str | None:
+    """Make what was written safe from a loss of power, and searches as quick as they can be.
+
+    Returns:
+        Why that failed; the videos are in all the same.
+    """
+    try:
+        store.flush()
+        if options.optimize and not (options.stop and options.stop.asked):
+            store.optimize(progress=options.optimizing)
+    except PolyreelError as error:
+        LOGGER.warning("unsettled", exc_info=error)
+        return redacted(error)
+    return None
+
+
+def _listed(paths: Paths) -> tuple[str | Path, ...]:
+    return (paths,) if isinstance(paths, str | Path) else tuple(paths)
+
+
+def _ignore(_: VideoReport) -> None:
+    """Nobody listens."""
