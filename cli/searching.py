@@ -106,12 +106,12 @@ def similar(
 
 def condition(where: str | None) -> Filter | None:
     """The condition in the text of an option: the text form, or JSON."""
+    if where is None:
+        return None
     from ..core.errors import InvalidQueryError
     from ..core.filter_json import from_json
     from ..core.filter_text import from_text
 
-    if where is None:
-        return None
     if not where.lstrip().startswith("{"):
         return from_text(where)
     try:
