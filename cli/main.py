@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from traceback import format_exception
+from types import TracebackType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from .. import __version__
 from ..core.logs import LOGGER, logged, redacted
+from ..core.masking import Redactor
 from . import cleaning, configuring, demo, ingesting, looking, searching
 from .output import message
 
@@ -28,10 +32,10 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except PolyreelError as error:
-            if ctx.params.get("debug"):
-                raise
             LOGGER.error("failed", exc_info=error)
-            message(f"error: {redacted(error)}")
+            if ctx.params.get("debug"):
+                sys.stderr.write(redacted("".join(format_exception(error))))
+            message(f"error: {error}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             message("stopped; run the same command again to go on")
@@ -74,7 +78,7 @@ def _options(
         str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
     ] = "info",
 ) -> None:
-    ctx.with_resource(logged(log_file, log_level))
+    ctx.with_resource(logged(log_file, log_level, ctx.obj))
 
 
 for _room in (ingesting, searching, looking, cleaning, configuring, demo):
@@ -83,4 +87,10 @@ for _room in (ingesting, searching, looking, cleaning, configuring, demo):
 
 def main() -> None:
     """The console script."""
-    app()
+    redactor = Redactor()  # beyond the command, since what nobody foresaw is shown when that is over
+
+    def hook(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        sys.stderr.write(redactor("".join(format_exception(error))))
+
+    sys.excepthook = hook
+    get_command(app)(obj=redactor)  # `app()` would put a hook of its own there

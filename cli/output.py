@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from ..core.logs import redacted
+
 if TYPE_CHECKING:
     from ..core.records import Hit
 
@@ -64,8 +66,8 @@ def line(text: str = "") -> None:
 
 
 def message(text: str) -> None:
-    """Print a line for the person on stderr."""
-    sys.stderr.write(_printable(text) + "\n")
+    """Print a line for the person on stderr, without secrets."""
+    sys.stderr.write(_printable(redacted(text)) + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from .errors import ConfigurationError
-from .logs import LEVELS, Redactor
+from .logs import LEVELS
+from .masking import MASK, Redactor, is_secret_name
 
 BYTES = 10_000_000
 """Size at which a log file is put aside."""
@@ -58,7 +60,7 @@ class JsonLines(logging.Formatter):
             line["error"] = list(_chain(record.exc_info[1]))
             if self._traceback:
                 line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(_clean(line, self._redactor), ensure_ascii=False)
+        return json.dumps(_clean(line, self._redactor), ensure_ascii=False, allow_nan=False)
 
 
 class _LogFile(RotatingFileHandler):
@@ -76,18 +78,28 @@ class _LogFile(RotatingFileHandler):
 
 
 def _chain(error: BaseException | None) -> Iterator[str]:
-    """An error and what it came from, each with its kind, in one line."""
-    while error is not None:
+    """An error and what it came from, each once and with its kind, in one line."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield f"{type(error).__name__}: {' '.join(str(error).split())}"
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _clean(value: object, redactor: Redactor) -> object:
-    """A value as JSON has it, without secrets and without bytes."""
+    """A value as JSON has it, without secrets, without bytes, and without numbers that JSON lacks."""
     if isinstance(value, dict):
-        return {str(name): _clean(each, redactor) for name, each in value.items()}
+        return {redactor(str(name)): _named(str(name), each, redactor) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(each, redactor) for each in value]
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))
     return value if isinstance(value, int | float) or value is None else redactor(str(value))
+
+
+def _named(name: str, value: object, redactor: Redactor) -> object:
+    """The value behind a name, which may say that it is a secret."""
+    hidden = is_secret_name(name) and value is not None and not isinstance(value, bool)
+    return MASK if hidden else _clean(value, redactor)

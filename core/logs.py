@@ -1,74 +1,40 @@
 """Logs without secrets, and what every shown message goes through.
 
 A library user gets the standard logger `polyreel` and nothing else. The command line writes a file if asked.
-Masked are the secrets of the configuration, credentials and queries of addresses (a presigned one is as good
-as a key), and headers that authorize.
+What is masked stands in `core.masking`.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from .masking import Redactor
+
 LOGGER = logging.getLogger("polyreel")
 LOGGER.addHandler(logging.NullHandler())  # a library prints nothing unless the program wants it
-MASK = "***"
 LEVELS = ("debug", "info", "warning", "error")
-_SHORTEST = 4  # a known secret of fewer characters would tear up every text
-_RULES = (
-    # https://user:password@host/path?query#fragment
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#@\"'<>]*@", re.IGNORECASE), rf"\1{MASK}@"),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#\"'<>]*)[?#][^\s\"'<>]*", re.IGNORECASE), rf"\1?{MASK}"),
-    # Authorization: Bearer ..., "x-api-key": "...", secret_key=...
-    (re.compile(r"((?:authorization|cookie)[\"']?\s*[:=]\s*)[^\r\n]*", re.IGNORECASE), rf"\1{MASK}"),
-    (
-        re.compile(
-            r"(\b[\w-]*(?:signature|token|secret|password|credential|(?:api|access)[_-]?key)[\w-]*"
-            r"[\"']?\s*[:=]\s*)(?:\"[^\"\r\n]*\"?|'[^'\r\n]*'?|[^\s,;&\"')}\]]+)",
-            re.IGNORECASE,
-        ),
-        rf"\1{MASK}",
-    ),
-)
-
-
-class Redactor:
-    """Masks what must not be shown."""
-
-    def __init__(self) -> None:
-        self._known: tuple[str, ...] = ()
-
-    def learn(self, secret: str) -> None:
-        """Mask this text from now on, wherever it stands."""
-        if len(secret) >= _SHORTEST:
-            self._known = tuple(sorted({*self._known, secret}, key=len, reverse=True))
-
-    def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        for secret in self._known:
-            text = text.replace(secret, MASK)
-        for pattern, masked in _RULES:
-            text = pattern.sub(masked, text)
-        return text
 
 
 @contextmanager
-def logged(file: Path | None = None, level: str = "info") -> Iterator[Redactor]:
+def logged(
+    file: Path | None = None, level: str = "info", redactor: Redactor | None = None
+) -> Iterator[Redactor]:
     """Log to a file for as long as the context lasts; without a file only secrets are collected.
 
     Args:
         file: JSON lines; put aside at 10 MB, with 5 older ones kept.
         level: One of `LEVELS`; tracebacks come with `debug` only.
+        redactor: Learns the secrets; one of its own when left out.
 
     Raises:
         ConfigurationError: The file can't be written.
     """
-    handlers: list[logging.Handler] = [collector := _Collector()]
+    handlers: list[logging.Handler] = [collector := _Collector(redactor or Redactor())]
     if file is not None:
         from .logfile import file_handler  # here, since most runs write none
 
@@ -105,9 +71,9 @@ def conceal(secret: str) -> None:
 class _Collector(logging.StreamHandler[TextIO]):
     """Knows the secrets, and tells a person what a store warns of; events are for the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         super().__init__(sys.stderr)
-        self.redactor = Redactor()
+        self.redactor = redactor
         self.setLevel(logging.WARNING)
         self.addFilter(lambda record: record.name != LOGGER.name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 from polyreel.backends.memory import MemoryStore
 from polyreel.core import registry
 from polyreel.core.errors import UnavailableError
+from polyreel.core.search import VideoSearch
 from polyreel.core.secret import Secret  # the configuration reads the annotation
 
 if TYPE_CHECKING:
@@ -117,3 +120,50 @@ def test_no_secret_stands_in_any_output_of_a_run(telling: Shell, samples: Any) -
     for where, text in {**written, "stdout": said.out, "stderr": said.err}.items():
         assert KEY not in text, where
         assert "deadbeef" not in text, where
+
+
+def test_the_traceback_of_debug_goes_through_the_mask(telling: Shell) -> None:
+    said = telling("--debug", "--log-file", "log.jsonl", "config", "show", "--stack", "missing")
+    assert said.code == 2
+    assert "Traceback (most recent call last)" in said.err
+    assert said.err.splitlines()[-1].startswith("error: there is no stack 'missing'")
+    assert '"event": "failed"' in (telling.folder / "log.jsonl").read_text("utf-8")
+
+
+def test_the_traceback_of_debug_gives_no_secret_away(telling: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: VideoSearch) -> None:
+        cause = OSError(f"401 for {SIGNED} with {{'key': {KEY!r}}}")
+        raise UnavailableError("the service is down") from cause
+
+    monkeypatch.setattr(VideoSearch, "videos", fail)
+    said = telling("--debug", "videos")
+    assert said.code == 1
+    assert "OSError: 401 for https://bucket.example/clip.mp4?***" in said.err
+    assert "direct cause" in said.err
+    assert KEY not in said.err
+    assert "deadbeef" not in said.err
+
+
+_BUG = """
+import sys
+from polyreel.core.search import VideoSearch
+from polyreel.cli.main import main
+
+def fail(self):
+    raise ZeroDivisionError(f"{self.stack.objects._root}/a?sig=abc by {sys.argv[1]}")
+
+VideoSearch.videos = fail
+sys.argv = ["polyreel", "videos"] + sys.argv[2:]
+main()
+"""
+
+
+def test_what_nobody_foresaw_is_shown_through_the_mask(shell: Shell) -> None:
+    (shell.folder / "polyreel.toml").write_text("[stacks.local.objects]\npath = 'files'\n")
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", _BUG, "x" * 8], capture_output=True, text=True, cwd=shell.folder
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("ZeroDivisionError: ")
+    assert "files/a?***" in ran.stderr
+    assert "sig=abc" not in ran.stderr.splitlines()[-1]
