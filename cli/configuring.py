@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(stack: options.Stack = None, config: options.Config = None, as_json: options.Json = False) -> None:
-    """Print every setting in force and where it was written. Secrets are masked.
+    """Print every setting in force and where it was written; nothing is opened, and secrets are masked.
 
     Example: polyreel config show --stack memory
     """
@@ -27,14 +27,20 @@ def show(stack: options.Stack = None, config: options.Config = None, as_json: op
     shown = effective(settings, config)
     if as_json:
         where = str(settings.where) if settings.where else None
-        output.document({"file": where, "settings": [asdict(each) for each in shown]})
-        return
-    output.table(
-        ("key", "value", "source"), [(each.key, _written(each.value), each.source) for each in shown]
-    )
+        listed = [asdict(each) for each in shown.settings]
+        output.document({"file": where, "settings": listed, "notes": list(shown.notes)})
+    else:
+        output.table(
+            ("key", "value", "source"),
+            [(each.key, _written(each.value), each.source) for each in shown.settings],
+        )
+    for note in shown.notes:
+        output.message(note)
 
 
 def _written(value: object) -> str:
+    if value is None:
+        return "not set"
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(value) if isinstance(value, list) else str(value)

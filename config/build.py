@@ -40,18 +40,31 @@ def build_stack(settings: Settings, name: str | None = None) -> Stack:
     )
 
 
-def _maker(stack: StackSettings, role: str) -> Callable[[], Any] | None:
-    """The call that makes an adapter, its arguments checked; None where the stack has none of the role."""
+def checked_adapter(stack: StackSettings, role: str) -> tuple[Callable[..., Any], dict[str, Any]] | None:
+    """What makes an adapter, and its checked arguments; None where the stack has none of the role.
+
+    Raises:
+        ConfigurationError: There is no such kind, its package isn't installed (the cause is a
+            `ModuleNotFoundError` then), or a key is wrong.
+    """
     section, kind = getattr(stack, role), stack.kind(role)
     if kind is None:
         return None
     with located(section.children["kind"].where):
         make = registry.load(role, kind)
     keys = {name: node for name, node in section.children.items() if name != "kind"}
-    arguments = keywords(make, Tree(section.path, section.origin, keys))
+    return make, keywords(make, Tree(section.path, section.origin, keys))
+
+
+def _maker(stack: StackSettings, role: str) -> Callable[[], Any] | None:
+    """The call that makes an adapter; None where the stack has none of the role."""
+    checked = checked_adapter(stack, role)
+    if checked is None:
+        return None
+    make, arguments = checked
 
     def call() -> Any:
-        with located(section.section):
+        with located(getattr(stack, role).section):
             return make(**arguments)
 
     return call

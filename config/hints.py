@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
 from functools import reduce
 from operator import or_
@@ -31,7 +31,7 @@ WORDS: Mapping[Any, str] = {
 }
 """The plain types that a configuration can say, in words. Choices, lists and sections are made of them."""
 
-_SECRET_NAME = re.compile(r"key|secret|token|password", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"key|secret|token|passw|credential|authori[sz]ation|cookie", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,12 @@ class Key:
     Args:
         hint: The type of its value.
         required: Has no default.
+        default: What holds where nobody wrote a value.
     """
 
     hint: Any
     required: bool
+    default: Any = field(default=None, repr=False)
 
 
 def keys_of(make: Callable[..., object]) -> dict[str, Key]:
@@ -60,7 +62,8 @@ def keys_of(make: Callable[..., object]) -> dict[str, Key]:
     for function in _constructors(make):
         parameters, hints = inspect.signature(function).parameters.values(), _hints(function)
         for one in parameters:
-            key = Key(hints.get(one.name, Any), required=one.default is one.empty)
+            required = one.default is one.empty
+            key = Key(hints.get(one.name, Any), required, None if required else one.default)
             if _by_keyword(one) and one.name != "self" and (key.required or sayable(key.hint)):
                 found.setdefault(one.name, key)
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
@@ -90,6 +93,19 @@ def is_secret(names: Iterable[str], hint: Any) -> bool:
         member in (Secret, SecretStr) or any(is_secret((), arg) for arg in get_args(member))
         for member in members(hint)
     )
+
+
+def inner(hint: Any, names: Iterable[str]) -> Any:
+    """The type of a value that lies deeper, in the sections of these names; None where it can't be known."""
+    for name in names:
+        section = next((member for member in members(hint) if is_section(member)), None)
+        if section is None:
+            return None
+        if is_mapping(section):
+            hint = (get_args(section) or (str, str))[1]
+        else:
+            hint = getattr(keys_of(section).get(name), "hint", None)
+    return hint
 
 
 def is_section(hint: Any) -> bool:

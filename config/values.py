@@ -14,6 +14,7 @@ from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 from ..core.errors import ConfigurationError
 from ..core.fields import shown
 from ..core.logs import conceal
+from ..core.masking import passwords
 from ..core.registry import nearest
 from . import hints
 from .tree import NESTED, Leaf, Node, Tree, dotted, variable
@@ -88,7 +89,7 @@ def located(place: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        raise ConfigurationError(f"{place}: {error.message}", hint=error.hint) from error
+        raise ConfigurationError(f"{place}: {error.message}", hint=error.hint) from (error.__cause__ or error)
 
 
 def _section(tree: Tree, hint: Any) -> Any:
@@ -126,9 +127,12 @@ def _typed(adapter: TypeAdapter[Any], leaf: Leaf) -> Any:
 
 
 def _resolved(value: Any, leaf: Leaf) -> Any:
-    """The value with absolute paths, also in a list; a secret is made known to the log, which masks it."""
+    """The value with absolute paths, also in a list; secrets are made known to the log, which masks them."""
     if isinstance(value, SecretStr):
         conceal(value.get_secret_value())
+    if isinstance(value, str):
+        for password in passwords(value):
+            conceal(password)
     if isinstance(value, list | tuple | set | frozenset):
         return type(value)(_resolved(item, leaf) for item in value)
     if not isinstance(value, Path):

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from urllib.parse import unquote
 
 from .spellings import spellings
 
@@ -94,6 +95,14 @@ class Redactor:
 def is_secret_name(name: str) -> bool:
     """Whether the value of such a name must not be shown."""
     return _NAME.search(name) is not None and _COUNTED.search(name) is None
+
+
+def passwords(text: str) -> Iterator[str]:
+    """The passwords in the addresses of a text, as they stand there and decoded."""
+    for found in _ADDRESS.finditer(text):
+        if credentials := _CREDENTIALS.match(found[2]):
+            user, colon, password = credentials[0].removesuffix("@").partition(":")
+            yield from {password if colon else user, unquote(password if colon else user)}
 
 
 def _address(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -34,7 +35,9 @@ class TellingStore(MemoryStore):
 
     kind = "telling"
 
-    def __init__(self, *, api_key: Secret) -> None:
+    def __init__(
+        self, *, api_key: Secret, token: Secret | None = None, url: str = "http://localhost", limit: int = 7
+    ) -> None:
         super().__init__()
         self._api_key = api_key
 
@@ -56,6 +59,17 @@ def telling(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setattr(EntryPoint, "load", _loaded(EntryPoint.load))
     (shell.folder / "polyreel.toml").write_text(_CONFIG)
     return shell
+
+
+@pytest.fixture
+def without_package(telling: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """The same shell where that store's package isn't installed."""
+
+    def load(_entry: EntryPoint) -> Any:
+        raise ModuleNotFoundError("No module named 'pymilvus'", name="pymilvus")
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+    return telling
 
 
 def _loaded(load: Any) -> Any:
@@ -98,6 +112,94 @@ def test_a_wrong_configuration_is_one_line(shell: Shell) -> None:
         said.err
         == "error: stacks.local.colection in polyreel.toml is no setting; did you mean 'collection'?\n"
     )
+
+
+def test_a_mistyped_key_of_an_adapter_is_refused_as_when_it_is_built(telling: Shell) -> None:
+    (telling.folder / "polyreel.toml").write_text(f"{_CONFIG}limmit = 3\n")
+    for command in (("config", "show"), ("videos",)):
+        said = telling(*command)
+        assert said.code == 2
+        assert said.out == ""
+        assert said.err == (
+            "error: stacks.local.store.limmit in polyreel.toml is no setting; did you mean 'limit'?\n"
+        )
+
+
+def test_a_value_of_another_type_is_refused(telling: Shell) -> None:
+    (telling.folder / "polyreel.toml").write_text(f'{_CONFIG}limit = "many"\n')
+    said = telling("config", "show")
+    assert said.code == 2
+    assert "stacks.local.store.limit in polyreel.toml is 'many'; it must be a whole number" in said.err
+
+
+def test_showing_opens_and_makes_nothing(telling: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TellingStore, "__init__", _refused(TellingStore.__init__))
+    assert telling("config", "show").code == 0
+    assert [each.name for each in telling.folder.iterdir()] == ["polyreel.toml"]
+
+
+def _refused(signature: Any) -> Any:
+    @functools.wraps(signature)
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is to be made")
+
+    return refuse
+
+
+def test_defaults_of_adapters_and_secrets_that_are_not_set_are_listed(telling: Shell) -> None:
+    settings = telling("config", "show", "--json").document["settings"]
+    shown = {each["key"]: (each["value"], each["source"]) for each in settings}
+    assert shown["stacks.local.store.api_key"] == ("***", "polyreel.toml")
+    assert shown["stacks.local.store.token"] == (None, "default")
+    assert shown["stacks.local.store.limit"] == (7, "default")
+    assert shown["stacks.local.objects.copy"] == (False, "default")
+    assert "stacks.local.store.token\tnot set\tdefault\n" in telling("config", "show").out
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hunter22@host.example:19530", "https://***@host.example:19530"),
+        ("https://me:hun/ter22@host.example", "https://***@host.example"),
+        ("https://host.example/?sig=hunter22", "https://host.example/?***"),
+    ],
+)
+def test_credentials_inside_an_address_are_masked(telling: Shell, url: str, shown: str) -> None:
+    (telling.folder / "polyreel.toml").write_text(f'{_CONFIG}url = "{url}"\n')
+    said = telling("config", "show")
+    assert f"stacks.local.store.url\t{shown}\tpolyreel.toml\n" in said.out
+    assert "ter22" not in said.out + said.err
+
+
+def test_a_password_in_an_address_of_the_configuration_is_masked_wherever_it_stands(
+    telling: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: VideoSearch) -> None:
+        raise UnavailableError("login of me with hun%ter/22 failed")
+
+    monkeypatch.setattr(VideoSearch, "videos", fail)
+    (telling.folder / "polyreel.toml").write_text(
+        f'{_CONFIG}url = "https://me:hun%25ter%2F22@host.example"\n'
+    )
+    assert telling("videos").err == "error: login of me with *** failed\n"
+
+
+def test_without_its_package_an_adapters_values_are_masked_and_the_package_is_named(
+    without_package: Shell,
+) -> None:
+    (without_package.folder / "polyreel.toml").write_text(
+        f'{_CONFIG}url = "https://x"\nlimit = 12345\npath = "here"\nfolder = "https://me:hunter22@x"\n'
+    )
+    said = without_package("config", "show")
+    assert said.code == 0
+    rows = {key: value for key, value, _ in (line.split("\t") for line in said.out.splitlines())}
+    own = {key.rpartition(".")[2]: value for key, value in rows.items() if ".store." in key}
+    assert own == {
+        "kind": "telling", "api_key": "***", "url": "***", "limit": "***", "folder": "***", "path": "here",
+    }  # fmt: skip
+    assert said.err.startswith("not checked, and masked since the types are unknown: stacks.local.store: ")
+    assert "needs the package 'pymilvus', which is not installed" in said.err
+    assert 'pip install "polyreel[milvus]"' in said.err
 
 
 def test_secrets_are_masked(telling: Shell) -> None:
