@@ -6,13 +6,14 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from .addresses import file_name, is_uri, lasting, local_path, same_file, scheme_of
-from .errors import InvalidQueryError, MediaError, NotFoundError, PolyreelError, UnsupportedError
+from .errors import InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
+from .folders import ENDINGS, before_dot, by_stem, files_at, mode_of, nothing_at
 from .objects import ObjectStore
 from .rows import STDIN, Row, read_list, read_rows
 from .sidecars import Read, beside, described_source
@@ -21,10 +22,10 @@ from .sources import SUFFIXES, Found, Remote, Source, Unreadable
 Described = Mapping[str, Mapping[str, object]]
 """Text and fields by file name, which win over sidecars; `*` holds for every file."""
 
-_MAGIC = re.compile(r"[*?[]")
 _OWN = re.compile(r"(videos|clips)/[0-9a-f]{64}[./]|staging/\d{4}-|manifests/")
 """Keys that polyreel itself writes; a prefix that holds them doesn't mean them."""
-_NO_ROW: Mapping[str, object] = {}
+_NO_ROW: Mapping[str, object] = MappingProxyType({})
+_NO_ROWS: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
 
 def discover(
@@ -33,6 +34,7 @@ def discover(
     *,
     rows: Iterable[str | Path] = (),
     objects: ObjectStore | None = None,
+    earlier: Mapping[str, Mapping[str, object]] = _NO_ROWS,
 ) -> Iterator[Found]:
     """Every video that is meant, once: those of rows first, then in the order given and by name.
 
@@ -44,8 +46,10 @@ def discover(
         described: Text and fields by file name.
         rows: JSONL files (`core.rows`), which win over sidecars and `described`.
         objects: The stack's object store.
+        earlier: What was said of sources in a run before, by path or lasting address; it wins over sidecars,
+            and a row or `described` over it.
     """
-    finder = _Finder(described or {}, objects)
+    finder = _Finder(described or {}, objects, earlier)
     for file in rows:
         for row in read_rows(str(file)):
             yield from finder.in_row(row)
@@ -59,7 +63,7 @@ def count(given: Iterable[str | Path]) -> int | None:
     if any(text == STDIN or is_uri(text) for text in texts):
         return None
     try:
-        return sum(1 for text in texts for _ in _files(Path(text).expanduser()))
+        return sum(1 for text in texts for _ in files_at(Path(text).expanduser()))
     except PolyreelError:  # which `discover` brings, too
         return None
 
@@ -68,6 +72,7 @@ def count(given: Iterable[str | Path]) -> int | None:
 class _Finder:
     described: Described
     objects: ObjectStore | None
+    earlier: Mapping[str, Mapping[str, object]]
     _seen: set[str] = field(default_factory=set)
     _listed: tuple[Path, Mapping[str, Sequence[str]]] = (Path(), {})
 
@@ -104,7 +109,7 @@ class _Finder:
             if row.uri.endswith(("/", "*")):
                 raise InvalidQueryError(f"{lasting(row.uri)} is a prefix", hint="name one video in each row")
             yield from self._at(row.uri, known)
-        elif (mode := _mode(path)) is None:
+        elif (mode := mode_of(path)) is None:
             raise NotFoundError(f"there is no file {path}")
         elif stat.S_ISDIR(mode):
             raise InvalidQueryError(f"{path} is a folder", hint="name one video in each row")
@@ -115,26 +120,28 @@ class _Finder:
 
     def _local(self, path: Path) -> Iterator[Found]:
         found = False
-        for file in _files(path):
+        for file in files_at(path):
             found = True
             yield from self._file(file, _NO_ROW)
         if not found:
-            raise _nothing(path)
+            raise nothing_at(path)
 
     def _file(self, path: Path, row: Mapping[str, object], where: str | None = None) -> Iterator[Found]:
         if self._new(os.path.realpath(path)):
+            place = os.path.abspath(path)  # noqa: PTH100 - as `retrying.place` has it
+            given = self._given(path.name, place, row)
             try:
-                yield self._source(
-                    path, self._neighbours(path), lambda name: path.with_name(name).read_bytes(), row
+                yield _source(
+                    path, self._neighbours(path), lambda name: path.with_name(name).read_bytes(), given
                 )
             except PolyreelError as error:
-                yield Unreadable(where or str(path), error)
+                yield Unreadable(where or str(path), error, place, given)
 
     def _neighbours(self, path: Path) -> Sequence[str]:
         """What lies beside a file and has its name up to the first dot; the last folder is remembered."""
         if self._listed[0] != path.parent:
-            self._listed = path.parent, _by_stem(path.parent)
-        return self._listed[1].get(_before_dot(path.name), ())
+            self._listed = path.parent, by_stem(path.parent)
+        return self._listed[1].get(before_dot(path.name), ())
 
     # -- addresses ----------------------------------------------------------------------------------------
 
@@ -151,8 +158,8 @@ class _Finder:
                 hint=f"give a file, an https address, or one of its object store ({own})",
             )
         elif self._new(same_file(uri)):
-            source = self._source(Path(file_name(uri)), (), _unread, row)
-            lasts = lasting(uri)
+            path, lasts = Path(file_name(uri)), lasting(uri)
+            source = _source(path, (), _unread, self._given(path.name, lasts, row))
             yield Remote(replace(source, uri=lasts, signed=lasts != uri), uri)
 
     def _own(self, uri: str, objects: ObjectStore, row: Mapping[str, object]) -> Iterator[Found]:
@@ -164,7 +171,7 @@ class _Finder:
             raise NotFoundError(f"{lasting(uri)} is no address of this stack's object store")
         if not objects.exists(key):
             raise NotFoundError(f"there is no object {lasting(uri)}", hint="a prefix ends in / or *")
-        near = [info.key for info in objects.list(f"{_before_dot(key)}.")]
+        near = [info.key for info in objects.list(f"{before_dot(key)}.")]
         yield from self._object(key, near, objects, row)
 
     def _with_prefix(self, uri: str, objects: ObjectStore) -> Iterator[Found]:
@@ -172,14 +179,14 @@ class _Finder:
         prefix = _prefix(uri.removesuffix("*"), objects)
         found = False
         keys = (info.key for info in objects.list(prefix) if not _OWN.match(info.key))
-        for _, group in groupby(keys, key=_before_dot):
+        for _, group in groupby(keys, key=before_dot):
             near = list(group)
             for key in near:
                 if PurePosixPath(key).suffix.lower() in SUFFIXES:
                     found = True
                     yield from self._object(key, near, objects, _NO_ROW)
         if not found:
-            raise NotFoundError(f"there is no video at {lasting(uri)}", hint=_ENDINGS)
+            raise NotFoundError(f"there is no video at {lasting(uri)}", hint=ENDINGS)
 
     def _object(
         self, key: str, near: Sequence[str], objects: ObjectStore, row: Mapping[str, object]
@@ -188,19 +195,20 @@ class _Finder:
         names = [each.removeprefix(folder) for each in near]
         uri = objects.uri(key)
         if self._new(uri):
+            path = Path(file_name(key))
+            given = self._given(path.name, uri, row)
             try:
-                path = Path(file_name(key))
-                source = self._source(path, names, lambda name: objects.read(folder + name), row)
+                source = _source(path, names, lambda name: objects.read(folder + name), given)
                 yield Remote(replace(source, uri=uri), key, key=True)
             except PolyreelError as error:
-                yield Unreadable(uri, error)
+                yield Unreadable(uri, error, given=given)
 
     # -- both ---------------------------------------------------------------------------------------------
 
-    def _source(self, path: Path, neighbours: Iterable[str], read: Read, row: Mapping[str, object]) -> Source:
-        written, lines = beside(path.name, neighbours, read)
-        said = {**self.described.get("*", {}), **self.described.get(path.name, {})}
-        return described_source(path, {**written, **said, **row}, lines)
+    def _given(self, name: str, place: str, row: Mapping[str, object]) -> dict[str, object]:
+        """What the call says of a file; a row counts as a whole, so that an earlier one is gone."""
+        earlier = self.earlier.get(place, {}) if row is _NO_ROW else {}
+        return {**earlier, **self.described.get("*", {}), **self.described.get(name, {}), **row}
 
     def _new(self, identity: str) -> bool:
         new = identity not in self._seen
@@ -208,77 +216,9 @@ class _Finder:
         return new
 
 
-_ENDINGS = f"videos end in {' '.join(sorted(SUFFIXES))}"
-
-
-def _files(path: Path) -> Iterator[Path]:
-    mode = _mode(path)
-    if mode is not None and stat.S_ISDIR(mode):
-        yield from _in_folder(path)
-    elif mode is not None:
-        yield path.absolute()
-    elif _MAGIC.search(str(path)):
-        yield from _matching(path.absolute())
-
-
-def _mode(path: Path) -> int | None:
-    """What a path is (`stat.st_mode`); None where nothing is there.
-
-    Raises:
-        MediaError: That can't be found out.
-    """
-    try:
-        return path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name with a null character
-        return None
-    except OSError as error:
-        raise MediaError(
-            f"{path} can't be read: {error.strerror}", hint="check the path and its permissions"
-        ) from error
-
-
-def _by_stem(folder: Path) -> dict[str, list[str]]:
-    """The names in a folder by what stands before their first dot."""
-    names: dict[str, list[str]] = {}
-    with suppress(OSError):  # a folder that may be entered but not listed
-        for entry in folder.iterdir():
-            names.setdefault(_before_dot(entry.name), []).append(entry.name)
-    return names
-
-
-def _in_folder(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder.absolute()):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(place, name)
-
-
-def _matching(pattern: Path) -> Iterator[Path]:
-    """What a pattern matches, as a shell does it: hidden names only where they are spelled out."""
-    first = next(place for place, part in enumerate(pattern.parts) if _MAGIC.search(part))
-    base, rest = Path(*pattern.parts[:first]), pattern.parts[first:]
-    endings = {*SUFFIXES, Path(rest[-1]).suffix.lower()}
-    hidden = any(part.startswith(".") for part in rest)
-    try:
-        matches = sorted(base.glob("/".join(rest)))
-    except ValueError as error:  # Python 3.11 and 3.12 know ** only as a part of its own
-        raise InvalidQueryError(f"{pattern} is no pattern: {error}") from error
-    for match in matches:
-        if hidden or not any(part.startswith(".") for part in match.relative_to(base).parts):
-            if match.is_dir():
-                yield from _in_folder(match)
-            elif match.suffix.lower() in endings:
-                yield match
-
-
-def _nothing(path: Path) -> PolyreelError:
-    if not path.is_dir():
-        what = "nothing matches" if _MAGIC.search(str(path)) else "there is no file"
-        return NotFoundError(f"{what} {path}")
-    if not os.access(path, os.R_OK | os.X_OK):
-        return MediaError(f"the folder {path} can't be read", hint="check its permissions")
-    return NotFoundError(f"there is no video in the folder {path}", hint=_ENDINGS)
+def _source(path: Path, neighbours: Iterable[str], read: Read, given: Mapping[str, object]) -> Source:
+    written, lines = beside(path.name, neighbours, read)
+    return replace(described_source(path, {**written, **given}, lines), given=given)
 
 
 def _prefix(uri: str, objects: ObjectStore) -> str:
@@ -287,12 +227,6 @@ def _prefix(uri: str, objects: ObjectStore) -> str:
     if key is None:
         raise NotFoundError(f"{lasting(uri)} is no prefix of this stack's object store")
     return key.removesuffix("_")
-
-
-def _before_dot(key: str) -> str:
-    """The key up to the first dot of its last part, which a video shares with its sidecars."""
-    folder, slash, name = key.rpartition("/")
-    return f"{folder}{slash}{name.partition('.')[0]}"
 
 
 def _unread(name: str) -> bytes:

@@ -23,7 +23,7 @@ from .rates import Rate
 from .records import Record
 from .report import IngestReport, Listener, Outcome, VideoReport
 from .requests import Receipt
-from .retrying import can_be_tried_again, place
+from .retrying import remember
 from .running import KeyLocks, Stop, concurrently
 from .sources import Found, Remote, Source, Unreadable
 from .store import VectorStore
@@ -70,7 +70,8 @@ class Ingest:
         except PolyreelError as error:
             report = VideoReport(source.name, Outcome.FAILED, reason=redacted(error))
         if not self.dry_run:
-            self._remember(source, report)
+            reason = report.reason or "" if report.outcome is Outcome.FAILED else None
+            remember(source, reason, self.maker.journal)
         report = replace(report, seconds=time.monotonic() - began)
         level = logging.WARNING if report.outcome is Outcome.FAILED or report.damage else logging.INFO
         LOGGER.log(level, "video", extra=report.to_json())
@@ -98,14 +99,6 @@ class Ingest:
             if self.dry_run or plan.outcome in (Outcome.SKIPPED, Outcome.DUPLICATE):
                 return self._foretold(plan)
             return self._make(plan) if plan.embeds else self._update(plan)
-
-    def _remember(self, source: Found, report: VideoReport) -> None:
-        """Note a failure for `--retry-failed`, or that it is over; what isn't there can't be tried again."""
-        journal = self.maker.journal
-        if report.outcome is Outcome.FAILED and can_be_tried_again(source):
-            journal.failed(place(source), report.reason or "")
-        else:
-            journal.succeeded(place(source))
 
     def _foretold(self, plan: Plan) -> VideoReport:
         """The report of a file with which nothing is done, or nothing yet."""

@@ -22,7 +22,7 @@ from .manifest import Manifests
 from .media import MediaTools
 from .remotes import Downloads, Fetcher
 from .report import IngestReport, Listener, VideoReport
-from .retrying import among
+from .retrying import retried
 from .running import Stop
 from .stack import Stack
 from .store import VectorStore
@@ -82,13 +82,10 @@ class Intake:
             dry_run=options.dry_run,
             stop=options.stop or Stop(),
         )
-        failed: frozenset[str] = frozenset()
         if options.retry_failed:
-            failed = frozenset(failure.path for failure in self.journal.failures())
-        given = paths or (() if files else sorted(failed))
-        sources = discover(given, described, rows=files, objects=stack.objects)
-        if options.retry_failed:
-            sources = among(sources, failed)
+            sources = retried(self.journal.failures(), paths, files, described, stack.objects)
+        else:
+            sources = discover(paths, described, rows=files, objects=stack.objects)
         first = manifests is None or next(manifests.ids(), None) is None
         undeclared = Undeclared(schema)
         report = run.run(undeclared.watch(sources), options.listener or _ignore)

@@ -1,18 +1,20 @@
 """The journal: one SQLite file for each stack and collection. Losing it costs money and time, never data.
 
 It remembers what would be paid for twice (tasks submitted to providers), what is slow to find out again
-(digests of files), which files failed, and which records `gc` saw without a manifest.
+(digests of files), which files failed and what was said of them, and which records `gc` saw without a manifest.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     PRIMARY KEY (video_id, work));
 CREATE TABLE IF NOT EXISTS remotes (address TEXT PRIMARY KEY, mark TEXT NOT NULL, sha256 TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS failures (path TEXT PRIMARY KEY, reason TEXT NOT NULL, failed REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS given (path TEXT PRIMARY KEY, known TEXT NOT NULL, signed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS orphans (record TEXT PRIMARY KEY, seen REAL NOT NULL, looked REAL NOT NULL);
 """
 
@@ -43,11 +46,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A source whose last try failed: its path or address, the reason, and when (seconds since 1970)."""
+    """A source whose last try failed.
+
+    Args:
+        path: Its path or lasting address.
+        reason: Why it failed.
+        failed: When, in seconds since 1970.
+        given: What the call said of it: title, tags, captions, fields.
+        signed: Whether it was given with a signature, which is never stored.
+    """
 
     path: str
     reason: str
     failed: float
+    given: Mapping[str, object] = field(default_factory=dict, repr=False)
+    signed: bool = False
 
 
 class Journal:
@@ -135,21 +148,32 @@ class Journal:
         """Forget a task whose result is stored."""
         self._run("DELETE FROM tasks WHERE video_id=? AND work=?", (video_id, work))
 
-    def failed(self, path: str, reason: str) -> None:
-        """Remember that a source failed, and the start of the reason."""
+    def failed(
+        self, path: str, reason: str, given: Mapping[str, object] | None = None, *, signed: bool = False
+    ) -> None:
+        """Remember that a source failed, the start of the reason, and what the call said of the source."""
+        known = json.dumps(dict(given or {}), default=_plain)
+        self._run("INSERT OR REPLACE INTO given VALUES (?,?,?)", (path, known, signed))
         row = (path, reason[:_LONGEST], time.time())
         self._run("INSERT OR REPLACE INTO failures VALUES (?,?,?)", row)
 
     def succeeded(self, path: str) -> None:
         """Forget that a source failed; nothing happens where it didn't."""
         self._run("DELETE FROM failures WHERE path=?", (path,))
+        self._run("DELETE FROM given WHERE path=?", (path,))
 
     def failures(self) -> list[Failure]:
         """The sources whose last try failed, by their paths."""
-        sql = "SELECT path, reason, failed FROM failures ORDER BY path"
+        sql = (
+            "SELECT path, reason, failed, known, signed FROM failures LEFT JOIN given USING (path)"
+            " ORDER BY path"
+        )
         with self._errors(), self._lock, closing(self._connection.execute(sql)) as cursor:
             return [
-                Failure(os.fsdecode(path), os.fsdecode(reason), failed) for path, reason, failed in cursor
+                Failure(
+                    os.fsdecode(path), os.fsdecode(reason), failed, json.loads(known or "{}"), bool(signed)
+                )
+                for path, reason, failed, known, signed in cursor
             ]
 
     def orphan(self, record: str, now: float) -> float:
@@ -188,6 +212,11 @@ class Journal:
                 f"the journal {self._path} is broken: {error}",
                 hint="delete the file; it only saves time and repeated payment",
             ) from error
+
+
+def _plain(value: object) -> str:
+    """An instant or a path as text, which a field takes as well."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _storable(values: tuple[object, ...]) -> list[object]:

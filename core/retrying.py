@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from .addresses import is_uri
-from .sources import Found
+from .discovery import Described, discover
+from .errors import AuthenticationError
+from .journal import Failure, Journal
+from .objects import ObjectStore
+from .sources import Found, Unreadable
 
 
 def place(source: Found) -> str:
     """The address of a source, or its path from the root on: the same from any working directory."""
-    return source.name if is_uri(source.name) else os.path.abspath(source.name)  # noqa: PTH100 - keeps links
+    name = source.place if isinstance(source, Unreadable) and source.place else source.name
+    return name if is_uri(name) else os.path.abspath(name)  # noqa: PTH100 - keeps links
 
 
 def can_be_tried_again(source: Found) -> bool:
@@ -20,6 +26,41 @@ def can_be_tried_again(source: Found) -> bool:
     return is_uri(found) or os.path.isfile(found)  # noqa: PTH113 - false where it may not even be looked at
 
 
-def among(sources: Iterable[Found], places: frozenset[str]) -> Iterator[Found]:
-    """The sources at these places only."""
-    return (source for source in sources if place(source) in places)
+def remember(source: Found, reason: str | None, journal: Journal) -> None:
+    """Note a failure with what the call said of the source, or that it is over, where there is no reason.
+
+    What isn't there can't be tried again; and of what only lacks its signature nothing new is known.
+    """
+    if isinstance(source, Unreadable) and source.signed:
+        return
+    if reason is not None and can_be_tried_again(source):
+        journal.failed(place(source), reason, source.given, signed=source.signed)
+    else:
+        journal.succeeded(place(source))
+
+
+def retried(
+    failures: Sequence[Failure],
+    paths: Sequence[str | Path],
+    rows: Sequence[str | Path],
+    described: Described | None,
+    objects: ObjectStore,
+) -> Iterator[Found]:
+    """Of the sources those that failed, of all where none are given, with what was said of them then."""
+    earlier = {failure.path: failure.given for failure in failures}
+    if paths or rows:
+        found = discover(paths, described, rows=rows, objects=objects, earlier=earlier)
+        yield from (source for source in found if place(source) in earlier)
+        return
+    yield from (_unsigned(failure) for failure in failures if failure.signed)
+    fetchable = [failure.path for failure in failures if not failure.signed]
+    yield from discover(fetchable, described, objects=objects, earlier=earlier)
+
+
+def _unsigned(failure: Failure) -> Unreadable:
+    """A URL whose signature is gone: fetching it would fail, or bring something else."""
+    error = AuthenticationError(
+        f"{failure.path} can't be fetched again: it was given with a signature, which is never stored",
+        hint="give its whole address again beside --retry-failed; what was said of it is kept",
+    )
+    return Unreadable(failure.path, error, signed=True)

@@ -30,6 +30,7 @@ class Source:
         lines: Captions and subtitles with times.
         uri: Its lasting address, where that is another than the file's.
         signed: Whether nobody can fetch that address as it stands, since a signature was left out of it.
+        given: What the call itself said of it, in a row or by the file's name; kept for another try.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Source:
     lines: tuple[Line, ...] = ()
     uri: str | None = None
     signed: bool = False
+    given: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -96,6 +98,16 @@ class Remote:
         """Declared and other values, unchecked."""
         return self.source.fields
 
+    @property
+    def signed(self) -> bool:
+        """Whether its lasting address lacks a signature."""
+        return self.source.signed
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """What the call itself said of it."""
+        return self.source.given
+
     def inside(self, folder: Path) -> Source:
         """The source that it is once its file lies in the folder."""
         return replace(self.source, path=folder / self.source.path)
@@ -108,10 +120,16 @@ class Unreadable:
     Args:
         name: As it was given, without secrets.
         error: Why.
+        place: Its path or lasting address, where that is another than the name.
+        given: What the call itself said of it.
+        signed: Whether its signature is gone, so that only its whole address, given again, helps.
     """
 
     name: str
     error: PolyreelError
+    place: str | None = None
+    given: Mapping[str, object] = field(default_factory=dict, repr=False)
+    signed: bool = False
 
     @property
     def path(self) -> Path:
