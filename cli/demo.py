@@ -82,11 +82,12 @@ def _searches(search: VideoSearch, folder: Path) -> None:
     if not known:
         raise NotFoundError("no video could be taken in, so there is nothing to search")
     longest = max(known, key=lambda manifest: (manifest.duration, manifest.video_id))
-    path, queries = search.path(longest), folder / "queries"
+    queries = folder / "queries"
     queries.mkdir(parents=True, exist_ok=True)
     middle, end = longest.duration / 2, min(_QUERY_SECONDS, longest.duration)
-    media.thumbnail(path, queries / "frame.jpg", at_ms=round(middle * 1000), size=480)
-    media.cut(path, queries / "start.mp4", start_ms=0, end_ms=round(end * 1000))
+    with search.local(longest) as path:
+        media.thumbnail(path, queries / "frame.jpg", at_ms=round(middle * 1000), size=480)
+        media.cut(path, queries / "start.mp4", start_ms=0, end_ms=round(end * 1000))
     words = _words(known)
     _show(search, f'the words "{words}"', search.search(words, limit=3), folder, "text")
     frame = search.search(image=queries / "frame.jpg", limit=3)

@@ -10,7 +10,12 @@ import typer
 
 from . import options, output
 
+from ..core.logs import redacted
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.errors import PolyreelError
     from ..core.filters import Filter
     from ..core.result import Result
     from ..core.search import VideoSearch
@@ -123,14 +128,27 @@ def condition(where: str | None) -> Filter | None:
 def _print(
     search: VideoSearch, result: Result, *, save_to: Path | None, explain: bool, as_json: bool
 ) -> None:
-    saved = search.save(result.hits, save_to) if save_to else []
+    missed: dict[str, PolyreelError] = {}
+    saved = (
+        search.save(result.hits, save_to, missed=lambda hit, error: missed.update({hit.id: error}))
+        if save_to
+        else []
+    )
     if as_json:
-        document = result.to_json()
-        output.document({**document, "saved": [str(path) for path in saved]} if save_to else document)
-        return
-    output.hits(result)
-    if explain:
-        output.line(json.dumps(result.explain, ensure_ascii=False))
-    for path in saved:
-        output.line(str(path))
-    output.message(f"{len(result)} hits in {result.timing['total'] * 1000:.0f} ms")
+        output.document({**result.to_json(), **(_saved(saved, missed) if save_to else {})})
+    else:
+        output.hits(result)
+        if explain:
+            output.line(json.dumps(result.explain, ensure_ascii=False))
+        for path in saved:
+            output.line(str(path))
+        output.message(f"{len(result)} hits in {result.timing['total'] * 1000:.0f} ms")
+    for id, error in missed.items():
+        output.message(f"not saved: {id}: {error}")
+    if missed:
+        raise typer.Exit(1)
+
+
+def _saved(saved: list[Path], missed: Mapping[str, PolyreelError]) -> dict[str, object]:
+    reasons = {id: redacted(error) for id, error in missed.items()}
+    return {"saved": [str(path) for path in saved], **({"not_saved": reasons} if reasons else {})}

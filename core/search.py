@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,7 +13,6 @@ from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import F, Filter
 from .journal import Failure, Journal
-from .locks import disk_error
 from .logs import LOGGER
 from .manifest import Manifest, Manifests
 from .media import MediaTools
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from .remotes import Downloads
     from .report import IngestReport, Listener
     from .running import Stop
-
-_LONGEST_STEM = 200  # bytes of a file's name; what is added may take 55 more
+    from .saving import Missed, Saver
 
 
 class VideoSearch:
@@ -236,7 +234,7 @@ class VideoSearch:
         return self._opened().count(where if isinstance(where, Filter) else from_json(where))
 
     def path(self, hit: Hit | Record | Manifest) -> Path:
-        """A local file with the hit's video.
+        """A local file with the hit's video, where it lies on this machine; `local` also fetches it.
 
         Raises:
             NotFoundError: The video isn't on this machine, or not any more.
@@ -246,31 +244,34 @@ class VideoSearch:
             raise NotFoundError(f"the video {hit.uri} isn't there", hint="ingest it again where it is now")
         return path
 
-    def save(self, hits: Sequence[Hit], folder: str | Path) -> list[Path]:
+    def local(self, hit: Hit | Record | Manifest) -> AbstractContextManager[Path]:
+        """A local file with the hit's video; one that had to be fetched is gone after the `with`.
+
+        Raises:
+            NotFoundError: The video isn't there any more, or it is another one now.
+        """
+        return self._saver().local(hit.uri, hit.video_id)
+
+    def save(self, hits: Sequence[Hit], folder: str | Path, *, missed: Missed | None = None) -> list[Path]:
         """Cut the moments of hits out into files whose names sort as the hits do; nothing is overwritten.
 
+        Args:
+            hits: Their videos are fetched, and removed afterwards, where they aren't on this machine.
+            folder: Made where it is missing.
+            missed: Hears of each hit whose video is gone or can't be cut.
+
         Returns:
-            The files, in the order of the hits.
+            The files, in the order of the hits, without those missed.
+
+        Raises:
+            PolyreelError: A hit was missed and there is no `missed`; the other hits are saved all the same.
         """
-        target = _made(Path(folder).expanduser())
-        saved = []
-        for rank, hit in enumerate(hits, start=1):
-            source = self.path(hit)
-            stem = os.fsdecode(os.fsencode(source.stem)[:_LONGEST_STEM])
-            stem = stem.encode(errors="ignore").decode()  # whole characters only
-            out = _free(target / f"{rank:03d}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
-            saved.append(
-                self._media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path
-            )
-        return saved
+        return self._saver().save(hits, Path(folder).expanduser(), missed)
 
     def thumbnail(self, hit: Hit | Record, out: str | Path, *, size: int = 320) -> Path:
         """Write a picture from the middle of a hit as JPEG."""
         record = hit.record if isinstance(hit, Hit) else hit
-        path = Path(out)
-        _made(path.parent)
-        self._media.thumbnail(self.path(hit), path, at_ms=(record.start_ms + record.end_ms) // 2, size=size)
-        return path
+        return self._saver().thumbnail(record, Path(out), size)
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -326,6 +327,12 @@ class VideoSearch:
 
         return Intake(self.stack, store, self._journalled(), self._media, self._downloads)
 
+    def _saver(self) -> Saver:
+        from .remotes import Fetcher
+        from .saving import Saver
+
+        return Saver(self._media, Fetcher(self.stack.objects, self._journalled(), self._downloads))
+
     def _journalled(self) -> Journal:
         with self._lock:
             if self._journal is None:
@@ -342,20 +349,3 @@ class VideoSearch:
             raise NotFoundError(f"there is no record and no video {video_id!r}")
         whole = [record for record in records.values() if record.scope is Scope.VIDEO]
         return (whole or list(records.values()))[0]
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise disk_error(error, f"the folder {folder} can't be made") from error
-    return folder
-
-
-def _free(path: Path) -> Path:
-    """The path, or the first numbered one that doesn't exist."""
-    free, number = path, 1
-    while free.exists():
-        number += 1
-        free = path.with_stem(f"{path.stem}_{number}")
-    return free

@@ -1,0 +1,121 @@
+"""Pictures and pieces of hits as files, also of videos that must be fetched first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from .addresses import file_name, scheme_of
+from .errors import MediaError, NotFoundError, PolyreelError
+from .locks import disk_error
+from .media import MediaTools
+from .records import Hit, Record
+from .remotes import Fetcher
+from .sources import Remote, Source
+
+_LONGEST_STEM = 200  # bytes of a file's name; what is added may take 55 more
+_AGAIN = "ingest it again where it is now"
+
+Missed = Callable[[Hit, PolyreelError], None]
+"""Hears of a hit that can't be saved, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saver:
+    """Writes what hits show.
+
+    Args:
+        media: Cuts, and writes pictures.
+        fetcher: Brings videos that aren't on this machine, for as long as they are needed.
+    """
+
+    media: MediaTools
+    fetcher: Fetcher
+
+    def save(self, hits: Sequence[Hit], folder: Path, missed: Missed | None) -> list[Path]:
+        """As `VideoSearch.save`; a video is fetched once for all of its hits."""
+        _made(folder)
+        errors: list[PolyreelError] = []
+        missed = missed or (lambda _, error: errors.append(error))
+        saved: dict[int, Path] = {}
+        for _, own in groupby(sorted(enumerate(hits, start=1), key=_video), key=_video):
+            saved |= self._of_one_video(list(own), folder, missed)
+        if errors:
+            raise errors[0]
+        return [saved[rank] for rank in sorted(saved)]
+
+    def thumbnail(self, record: Record, out: Path, size: int) -> Path:
+        """Write the picture in the middle of a record as JPEG."""
+        _made(out.parent)
+        with self.local(record.uri, record.video_id) as path:
+            self.media.thumbnail(path, out, at_ms=(record.start_ms + record.end_ms) // 2, size=size)
+        return out
+
+    @contextmanager
+    def local(self, uri: str, video_id: str) -> Iterator[Path]:
+        """A local file with a video. One that had to be fetched is gone afterwards.
+
+        Raises:
+            NotFoundError: There is no such file any more, or another one.
+            PolyreelError: It can't be fetched.
+        """
+        objects = self.fetcher.objects
+        path, key = objects.path(uri), objects.key(uri)
+        if path is not None and path.is_file():
+            yield path
+            return
+        if path is not None or (key is None and scheme_of(uri) not in ("http", "https")):
+            raise NotFoundError(f"the video {uri} isn't there", hint=_AGAIN)
+        remote = Remote(Source(Path(file_name(uri)), uri=uri), key or uri, key=key is not None)
+        with self.fetcher.place(remote) as source:
+            if self.fetcher.fetch(remote, source.path) != video_id:
+                raise NotFoundError(f"the video {uri} is another one now", hint=_AGAIN)
+            yield source.path
+
+    def _of_one_video(self, ranked: list[tuple[int, Hit]], folder: Path, missed: Missed) -> dict[int, Path]:
+        """The files of hits by their rank; a disk that is full ends it all, a broken video only its hits."""
+        saved = {}
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(self.local(ranked[0][1].uri, ranked[0][1].video_id))
+            except PolyreelError as error:
+                for _, hit in ranked:
+                    missed(hit, error)
+                return {}
+            for rank, hit in ranked:
+                try:
+                    saved[rank] = self._cut(source, rank, hit, folder)
+                except MediaError as error:
+                    message = error.message.replace(str(source), hit.uri)
+                    missed(hit, MediaError(message, hint=error.hint))
+        return saved
+
+    def _cut(self, source: Path, rank: int, hit: Hit, folder: Path) -> Path:
+        stem = os.fsdecode(os.fsencode(source.stem)[:_LONGEST_STEM])
+        stem = stem.encode(errors="ignore").decode()  # whole characters only
+        out = _free(folder / f"{rank:03d}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
+        return self.media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path
+
+
+def _video(ranked: tuple[int, Hit]) -> tuple[str, str]:
+    return ranked[1].uri, ranked[1].video_id
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, f"the folder {folder} can't be made") from error
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first numbered one that doesn't exist."""
+    free, number = path, 1
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}_{number}")
+    return free
