@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import options, output
-
 from ..core.logs import redacted
+from . import options, output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,10 +142,19 @@ def _print(
         for path in saved:
             output.line(str(path))
         output.message(f"{len(result)} hits in {result.timing['total'] * 1000:.0f} ms")
-    for id, error in missed.items():
-        output.message(f"not saved: {id}: {error}")
+    _tell_missed(result, missed)
     if missed:
         raise typer.Exit(1)
+
+
+def _tell_missed(result: Result, missed: Mapping[str, PolyreelError]) -> None:
+    """A line for each reason, with the ranks of the hits that it kept from being saved."""
+    reasons: dict[str, list[str]] = {}
+    for rank, hit in enumerate(result, start=1):
+        if hit.id in missed:
+            reasons.setdefault(str(missed[hit.id]), []).append(str(rank))
+    for reason, ranks in reasons.items():
+        output.message(f"not saved: hit {', '.join(ranks)}: {reason}")
 
 
 def _saved(saved: list[Path], missed: Mapping[str, PolyreelError]) -> dict[str, object]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from .addresses import file_name, scheme_of
@@ -18,6 +18,8 @@ from .remotes import Fetcher
 from .sources import Remote, Source
 
 _LONGEST_STEM = 200  # bytes of a file's name; what is added may take 55 more
+_ENDING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""What keeps every other hit from being written, too."""
 _AGAIN = "ingest it again where it is now"
 
 Missed = Callable[[Hit, PolyreelError], None]
@@ -42,8 +44,11 @@ class Saver:
         errors: list[PolyreelError] = []
         missed = missed or (lambda _, error: errors.append(error))
         saved: dict[int, Path] = {}
-        for _, own in groupby(sorted(enumerate(hits, start=1), key=_video), key=_video):
-            saved |= self._of_one_video(list(own), folder, missed)
+        videos: dict[tuple[str, str], list[tuple[int, Hit]]] = {}
+        for rank, hit in enumerate(hits, start=1):
+            videos.setdefault((hit.uri, hit.video_id), []).append((rank, hit))
+        for own in videos.values():
+            saved |= self._of_one_video(own, folder, missed)
         if errors:
             raise errors[0]
         return [saved[rank] for rank in sorted(saved)]
@@ -90,6 +95,8 @@ class Saver:
                 try:
                     saved[rank] = self._cut(source, rank, hit, folder)
                 except MediaError as error:
+                    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDING:
+                        raise
                     message = error.message.replace(str(source), hit.uri)
                     missed(hit, MediaError(message, hint=error.hint))
         return saved
@@ -99,10 +106,6 @@ class Saver:
         stem = stem.encode(errors="ignore").decode()  # whole characters only
         out = _free(folder / f"{rank:03d}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
         return self.media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path
-
-
-def _video(ranked: tuple[int, Hit]) -> tuple[str, str]:
-    return ranked[1].uri, ranked[1].video_id
 
 
 def _made(folder: Path) -> None:

@@ -49,7 +49,7 @@ indoor = "bool"
 """
 
 
-_BESIDE = ("Usage: ", "Try '", "ingested: ", "not declared: ")
+_BESIDE = ("Usage: ", "Try '", "ingested: ", "not declared: ", "2 hits in ")
 _STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -608,6 +608,23 @@ def test_a_video_deleted_meanwhile_cannot_be_saved(shell: Shell, samples: Path) 
     assert shell("search", "ball").code == 0
     check_line(shell("search", "ball", "--save-to", "out"), 1, "gone.mp4 isn't there; ingest it again")
     assert not list(Path("out").iterdir())
+
+
+def test_hits_whose_video_is_gone_keep_no_other_from_being_saved(filled: Shell, samples: Path) -> None:
+    shutil.copy(samples / "ball_a.mp4", "gone.mp4")
+    with (samples / "ball_a.mp4").open("rb") as stream:
+        Path("gone.mp4").write_bytes(stream.read() + (9).to_bytes(4, "big") + b"free1")  # another content
+    assert filled("ingest", "gone.mp4").code == 0
+    Path("gone.mp4").unlink()
+    found = filled("search", "gone", "--save-to", "out", "--limit", "4", "--json")
+    assert found.code == 1
+    hits = found.document["hits"]
+    gone = [hit["id"] for hit in hits if hit["uri"].endswith("gone.mp4")]
+    assert sorted(found.document["not_saved"]) == sorted(gone)
+    assert len(found.document["saved"]) == len(hits) - len(gone) > 0
+    ranks = ", ".join(str(rank) for rank, hit in enumerate(hits, 1) if hit["id"] in gone)
+    missing = Path("gone.mp4").absolute().as_uri()
+    assert found.err.startswith(f"not saved: hit {ranks}: the video {missing} isn't there; ingest it again")
 
 
 # -- from Python -----------------------------------------------------------------------------------------
