@@ -93,7 +93,7 @@ def ingest(folder: Path, count: int, workers: int, *, store: bool) -> None:
     with opening.open("local", folder / "polyreel.toml") as search:
         if not store:
             search.stack = replace(search.stack, store=NoStore())
-        search.ingest(folder / "videos", workers=workers, listener=listener)
+        search.ingest(folder / "videos", workers=workers, details=False, listener=listener)
 
 
 def _own() -> float:

@@ -11,6 +11,7 @@ import typer
 from . import options, output
 from .inferring import propose, undeclared
 from .progress import estimated, indexing, progress, trouble
+from .reporting import lines
 from .stopping import EXIT_CODE, stoppable
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def ingest(
         with opening.open(stack, config) as search:
             propose(search, paths or (), rows=rows or (), described=described, as_json=as_json)
         return
-    with opening.open(stack, config) as search, stoppable() as stop:
+    with opening.open(stack, config) as search, stoppable() as stop, lines() as written:
         total = None if as_json or dry_run or rows else _total(search, paths or [], retry_failed=retry_failed)
         with _listening(total, as_json=as_json, dry_run=dry_run) as listener, indexing() as optimizing:
             report = search.ingest(
@@ -98,14 +99,19 @@ def ingest(
                 dry_run=dry_run,
                 retry_failed=retry_failed,
                 optimize=optimize,
-                listener=listener,
+                details=False,
+                listener=written.heard(listener) if as_json or report_file else listener,
                 optimizing=optimizing,
                 stop=stop,
             )
         kind = (search.stack.embedder or search.stack.store).kind
-    if report_file:
-        output.document_file(report_file, report.to_json())
-    _tell(report, kind, as_json=as_json)
+        if report_file:
+            output.pieces_file(report_file, written.document(report))
+        if as_json:
+            output.pieces(written.document(report))
+        else:
+            output.line(summary(report))
+    _tell(report, kind)
     if report.stopped or not report.ok:
         raise typer.Exit(EXIT_CODE if report.stopped else 1)
 
@@ -136,18 +142,13 @@ def delete(
 def summary(report: IngestReport) -> str:
     """A report in one line."""
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items()) or "nothing"
-    records = sum(video.records for video in report.videos)
     if report.estimate:
         return f"would be: {counts}; to embed: {estimated(report.estimate)}"
-    return f"{counts}; {records} records; {report.seconds:.1f} s"
+    return f"{counts}; {report.totals.records} records; {report.seconds:.1f} s"
 
 
-def _tell(report: IngestReport, kind: str, *, as_json: bool) -> None:
-    """Print the report, and on stderr what the person may want to do next; `kind` is the rate's."""
-    if as_json:
-        output.document(report.to_json())
-    else:
-        output.line(summary(report))
+def _tell(report: IngestReport, kind: str) -> None:
+    """What the person may want to do next; `kind` is the rate's."""
     if report.undeclared:
         output.message(undeclared(report.undeclared))
     if report.estimate and report.estimate.is_unknown:

@@ -22,12 +22,14 @@ _STEERING = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\
 
 def document(value: Any) -> None:
     """Print one JSON document on stdout."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # a poor terminal, or a file name in another encoding
-        text = json.dumps(value, indent=2)
-    sys.stdout.write(f"{text}\n")
+    pieces([f"{json.dumps(value, ensure_ascii=False, indent=2)}\n"])
+
+
+def pieces(document: Iterable[str]) -> None:
+    """Print a JSON document that comes in pieces on stdout."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for piece in document:
+        sys.stdout.write(_encodable(piece, encoding).decode(encoding))
 
 
 def check_writable(path: Path) -> None:
@@ -45,8 +47,8 @@ def check_writable(path: Path) -> None:
         )
 
 
-def document_file(path: Path, value: Any) -> None:
-    """Write one JSON document to a file, which is replaced whole.
+def pieces_file(path: Path, document: Iterable[str]) -> None:
+    """Write a JSON document that comes in pieces to a file, which is replaced whole.
 
     Raises:
         ConfigurationError: It can't be written.
@@ -55,7 +57,8 @@ def document_file(path: Path, value: Any) -> None:
 
     try:
         with replacing(path.absolute()) as file:
-            file.write(f"{json.dumps(value, ensure_ascii=False, indent=2)}\n".encode())
+            for piece in document:
+                file.write(_encodable(piece, "utf-8"))
     except OSError as error:
         raise disk_error(error, f"the file {path} can't be written") from error
 
@@ -122,6 +125,14 @@ def about(hit: Hit) -> str:
     words = text.caption or text.title or text.transcript
     first = words.partition("\n")[0]
     return first if len(first) <= 60 else f"{first[:59]}…"
+
+
+def _encodable(piece: str, encoding: str) -> bytes:
+    """A piece of JSON, with escapes for a poor terminal or a file name in another encoding."""
+    try:
+        return piece.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in piece).encode(encoding)
 
 
 def _printable(text: str) -> str:

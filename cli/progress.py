@@ -118,7 +118,8 @@ def estimated(estimate: Estimate) -> str:
     """What embedding would take, in words."""
     cost = "unknown" if estimate.cost is None else f"{estimate.cost:.4g} {estimate.currency}".rstrip()
     spent = "unknown" if estimate.seconds is None else output.clock(estimate.seconds)
+    about = "about " if estimate.approximate else ""
     return (
-        f"{output.clock(estimate.video_seconds)} of video, {estimate.clips} clips, "
-        f"{estimate.requests} requests, cost {cost}, time {spent}"
+        f"{output.clock(estimate.video_seconds)} of video, {about}{estimate.clips} clips, "
+        f"{about}{estimate.requests} requests, cost {cost}, time {spent}"
     )

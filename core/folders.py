@@ -19,6 +19,7 @@ _MAGIC = re.compile(r"[*?[]")
 
 
 def files_at(path: Path) -> Iterator[Path]:
+    """A file, the videos in a folder to its bottom, or what a pattern matches."""
     mode = mode_of(path)
     if mode is not None and stat.S_ISDIR(mode):
         yield from _in_folder(path)
@@ -80,6 +81,7 @@ def _matching(pattern: Path) -> Iterator[Path]:
 
 
 def nothing_at(path: Path) -> PolyreelError:
+    """Why there is no video at a path."""
     if not path.is_dir():
         what = "nothing matches" if _MAGIC.search(str(path)) else "there is no file"
         return NotFoundError(f"{what} {path}")

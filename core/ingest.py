@@ -20,8 +20,9 @@ from .logs import LOGGER, redacted
 from .making import Job, Maker
 from .manifest import Manifest, Manifests
 from .rates import Rate
+from .recipe import Segmentation
 from .records import Record
-from .report import IngestReport, Listener, Outcome, VideoReport
+from .report import IngestReport, Listener, Outcome, Totals, VideoReport
 from .requests import Receipt
 from .retrying import remember
 from .running import KeyLocks, Stop, concurrently
@@ -41,6 +42,7 @@ class Ingest:
         workers: Videos taken in at once.
         rate: Of the embedder, for a dry run.
         stop: Ends the run early.
+        details: Whether the report holds every video, and not only what failed or is damaged.
     """
 
     store: VectorStore | None
@@ -51,17 +53,21 @@ class Ingest:
     rate: Rate = field(default_factory=Rate)
     dry_run: bool = False
     stop: Stop = field(default_factory=Stop)
+    details: bool = True
     _alone: KeyLocks = field(default_factory=KeyLocks)
 
     def run(self, sources: Iterable[Found], listener: Listener) -> IngestReport:
         """Take in every source; one bad video never stops the others."""
-        began, reports = time.monotonic(), []
+        began, reports, totals = time.monotonic(), [], Totals()
         results = concurrently(self._one, sources, workers=self.workers, stop=self.stop)
         with closing(results):
             for report in results:
                 listener(report)
-                reports.append(report)
-        return IngestReport(tuple(reports), time.monotonic() - began, self.dry_run, self.stop.asked)
+                totals.add(report)
+                if self.details or report.damage or report.outcome is Outcome.FAILED:
+                    reports.append(report)
+        seconds = time.monotonic() - began
+        return IngestReport(tuple(reports), totals, seconds, self.dry_run, self.stop.asked)
 
     def _one(self, source: Found) -> VideoReport:
         began = time.monotonic()
@@ -108,7 +114,8 @@ class Ingest:
         info = self.maker.media.probe(plan.source.path)
         seconds, clips = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
         estimate = self.rate.estimate(seconds=seconds, clips=clips, requests=self.comparer.requests(clips))
-        return replace(report, records=clips, duration=seconds, estimate=estimate)
+        shots = self.maker.recipe.segmentation is Segmentation.SHOTS
+        return replace(report, records=clips, duration=seconds, estimate=replace(estimate, approximate=shots))
 
     # -- doing --------------------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class Options:
     dry_run: bool = False
     retry_failed: bool = False
     optimize: bool = True
+    details: bool = True
     listener: Listener | None = None
     optimizing: Callable[[float], None] | None = None
     stop: Stop | None = None
@@ -81,6 +82,7 @@ class Intake:
             rate=stack.rate,
             dry_run=options.dry_run,
             stop=options.stop or Stop(),
+            details=options.details,
         )
         if options.retry_failed:
             sources = retried(self.journal.failures(), paths, files, described, stack.objects)

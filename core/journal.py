@@ -1,7 +1,8 @@
 """The journal: one SQLite file for each stack and collection. Losing it costs money and time, never data.
 
 It remembers what would be paid for twice (tasks submitted to providers), what is slow to find out again
-(digests of files), which files failed and what was said of them, and which records `gc` saw without a manifest.
+(digests of files), which files failed and what was said of them, and which records `gc` saw without a
+manifest.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Masking: what of a text must not be shown, found in time that grows with its length and no faster.
 
 Known secrets are masked in every form in which they may arrive (`core.spellings`). Of unknown ones go the
-credentials and the query of an address, relative ones too (a presigned one is as good as a key), the values of
-names such as `api_key` and `Authorization`, what follows `Bearer` and `Basic`, JSON web tokens and private keys.
-So do the bytes of media: byte literals, data URIs, long runs of base64 or of hex digits.
+credentials and the query of an address, relative ones too (a presigned one is as good as a key), the values
+of names such as `api_key` and `Authorization`, what follows `Bearer` and `Basic`, JSON web tokens and private
+keys. So do the bytes of media: byte literals, data URIs, long runs of base64 or of hex digits.
 
-Two limits: digits behind a colon and before a slash are a port (`https://me:80/x@host` stays), and a secret that
-nothing announces is masked only if it is known.
+Two limits: digits behind a colon and before a slash are a port (`https://me:80/x@host` stays), and a secret
+that nothing announces is masked only if it is known.
 
 Every pattern begins at a literal or where a run of its characters does, and doesn't go back into what it has
 passed (`++`, `*+`): otherwise a hostile text of a megabyte would take hours.

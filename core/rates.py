@@ -54,10 +54,12 @@ class Estimate:
 
     Args:
         video_seconds: Of video to embed.
-        clips: To embed; shots are not looked for, so with them it is as many as windows.
+        clips: To embed.
         requests: Calls of the embedder.
         cost: In `currency`; None is unknown.
         seconds: Of working time; None is unknown.
+        approximate: Whether windows were counted where shots will be cut: nobody looks for shots beforehand,
+            since that decodes the whole video, which is most of the work.
     """
 
     video_seconds: float = 0.0
@@ -66,6 +68,7 @@ class Estimate:
     cost: float | None = 0.0
     currency: str = ""
     seconds: float | None = 0.0
+    approximate: bool = False
 
     @property
     def is_unknown(self) -> bool:
@@ -81,6 +84,7 @@ class Estimate:
             _sum(self.cost, other.cost),
             self.currency or other.currency,
             _sum(self.seconds, other.seconds),
+            self.approximate or other.approximate,
         )
 
     def to_json(self) -> dict[str, object]:
@@ -92,6 +96,7 @@ class Estimate:
             "cost": None if self.cost is None else round(self.cost, 6),
             "currency": self.currency,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "approximate": self.approximate,
         }
 
 

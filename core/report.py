@@ -77,12 +77,33 @@ Listener = Callable[[VideoReport], None]
 """Hears of each video as it is done, from the thread that asked for the ingest."""
 
 
+@dataclass(slots=True)
+class Totals:
+    """Sums over the videos of a run, which need no memory of each."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    damaged: int = 0
+    records: int = 0
+    embedded: int = 0
+    estimate: Estimate = field(default_factory=Estimate)
+
+    def add(self, video: VideoReport) -> None:
+        """Count a video."""
+        self.outcomes[video.outcome.value] += 1
+        self.damaged += video.damage is not None
+        self.records += video.records
+        self.embedded += video.embedded
+        if video.estimate:
+            self.estimate += video.estimate
+
+
 @dataclass(frozen=True, slots=True)
 class IngestReport:
     """What an ingest did, or would do (`dry_run`).
 
     Args:
-        videos: In the order in which they were done.
+        videos: In the order in which they were done; without `details` only what failed or is damaged.
+        totals: Sums over all of them.
         seconds: Spent on all.
         stopped: Whether it was asked to stop, so that videos may be missing.
         undeclared: In a first ingest, the names of values without a declared field: returned, not filterable.
@@ -90,6 +111,7 @@ class IngestReport:
     """
 
     videos: tuple[VideoReport, ...]
+    totals: Totals
     seconds: float
     dry_run: bool = False
     stopped: bool = False
@@ -99,35 +121,34 @@ class IngestReport:
     @property
     def counts(self) -> dict[str, int]:
         """How many files had each outcome, and how many were damaged."""
-        counts = Counter(video.outcome.value for video in self.videos)
-        damaged = sum(video.damage is not None for video in self.videos)
-        return {**counts, **({"damaged": damaged} if damaged else {})}
+        damaged = self.totals.damaged
+        return {**self.totals.outcomes, **({"damaged": damaged} if damaged else {})}
 
     @property
     def ok(self) -> bool:
         """Whether every file was taken in whole, and the store was settled."""
-        return not self.unsettled and not any(
-            video.damage or video.outcome is Outcome.FAILED for video in self.videos
-        )
+        return not (self.unsettled or self.totals.damaged or self.totals.outcomes[Outcome.FAILED.value])
 
     @property
     def estimate(self) -> Estimate | None:
         """What embedding all of them would take; None unless it is a dry run."""
-        each = (video.estimate for video in self.videos if video.estimate)
-        return sum(each, Estimate()) if self.dry_run else None
+        return self.totals.estimate if self.dry_run else None
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel ingest --json`."""
+        return {**self.summary(), "videos": [video.to_json() for video in self.videos]}
+
+    def summary(self) -> dict[str, object]:
+        """That form without the videos."""
         estimate = {"estimate": self.estimate.to_json()} if self.estimate else {}
         return {
             "dry_run": self.dry_run,
             "stopped": self.stopped,
             "counts": self.counts,
-            "records": sum(video.records for video in self.videos),
-            "embedded": sum(video.embedded for video in self.videos),
+            "records": self.totals.records,
+            "embedded": self.totals.embedded,
             "seconds": round(self.seconds, 3),
             **estimate,
             **({"undeclared": list(self.undeclared)} if self.undeclared else {}),
             **({"unsettled": self.unsettled} if self.unsettled else {}),
-            "videos": [video.to_json() for video in self.videos],
         }

@@ -60,6 +60,7 @@ class VideoSearch:
         dry_run: bool = False,
         retry_failed: bool = False,
         optimize: bool = True,
+        details: bool = True,
         listener: Listener | None = None,
         optimizing: Callable[[float], None] | None = None,
         stop: Stop | None = None,
@@ -75,6 +76,8 @@ class VideoSearch:
             dry_run: Only report what would be done, and what embedding would cost by the configured rates.
             retry_failed: Take only what failed in its last try; of all, where no paths are given.
             optimize: Afterwards build the indexes that make searches fast, where that pays.
+            details: Keep a line for each video in the report; without it only for what failed or is damaged,
+                so that memory doesn't grow with the number of videos.
             listener: Hears of each video as it is done.
             optimizing: Hears how far the indexes are, from 0 to 1.
             stop: Ends the run early, once the videos in flight are done.
@@ -85,7 +88,7 @@ class VideoSearch:
         from .intake import Options  # loads all that takes videos in, which a search doesn't need
 
         store = self._opened_if_there() if dry_run else self._opened(create=True)
-        options = Options(workers, dry_run, retry_failed, optimize, listener, optimizing, stop)
+        options = Options(workers, dry_run, retry_failed, optimize, details, listener, optimizing, stop)
         return self._intake(store).ingest(paths, rows, described, options)
 
     def infer_fields(

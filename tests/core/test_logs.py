@@ -154,10 +154,9 @@ def test_a_secret_that_spans_lines_is_masked_in_the_chain_and_the_traceback(tmp_
     secret = "first line of it\nsecond line of it"
     with logged(tmp_path / "log.jsonl", "debug"):
         conceal(secret)
-        try:
-            raise UnavailableError(f"refused: {secret}") from OSError(repr(secret))
-        except UnavailableError as error:
-            LOGGER.error("failed", exc_info=error)  # noqa: TRY400  # the level is not the point
+        error = UnavailableError(f"refused: {secret}")
+        error.__cause__ = OSError(repr(secret))
+        LOGGER.error("failed", exc_info=error)
     written = (tmp_path / "log.jsonl").read_text("utf-8")
     assert "refused" in written
     assert "line of it" not in written

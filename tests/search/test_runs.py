@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polyreel.backends.memory import MemoryStore
+from polyreel.cli.progress import estimated
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import UnavailableError
 from polyreel.core.rates import Estimate, Rate
-from polyreel.core.recipe import Recipe
-from polyreel.core.report import Outcome
+from polyreel.core.recipe import Recipe, Segmentation
+from polyreel.core.report import Outcome, VideoReport
 from polyreel.core.running import KeyLocks, Stop, concurrently
 from polyreel.testing.embedders import ClipColourEmbedder, ColourEmbedder, TaskColourEmbedder
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polyreel.core.embedder import ClipInput, Embedded, Embedder
-    from polyreel.core.report import VideoReport
     from polyreel.core.space import CollectionMeta, CollectionSpec
 
     from .conftest import OpenSearch
@@ -292,6 +293,49 @@ def test_only_what_would_be_embedded_is_estimated(open_search: OpenSearch, video
     assert estimate is not None
     assert estimate.clips == 12
     assert estimate.cost is None
+
+
+def test_a_dry_run_over_shots_says_that_it_counts_windows(open_search: OpenSearch, videos: Path) -> None:
+    shots = Recipe(window=2.0, segmentation=Segmentation.SHOTS)
+    for recipe, approximate in ((Recipe(window=2.0), False), (shots, True)):
+        search = open_search(recipe=recipe)
+        estimate = search.ingest(videos, dry_run=True).estimate
+        assert estimate is not None
+        assert estimate.approximate is approximate
+        assert estimate.to_json()["approximate"] is approximate
+        assert ("about 6 clips, about 3 requests" in estimated(estimate)) is approximate
+        search.close()
+
+
+# -- the report ----------------------------------------------------------------------------------------------
+
+
+def test_without_details_only_what_went_wrong_is_held_and_the_sums_stay(
+    open_search: OpenSearch, videos: Path
+) -> None:
+    (videos / "broken.mp4").write_text("this is text")
+    search, heard = open_search(), []
+    report = search.ingest(videos, details=False, listener=heard.append)
+    assert len(heard) == 4
+    assert [video.path for video in report.videos] == [str(videos / "broken.mp4")]
+    assert report.counts == {"ingested": 3, "failed": 1}
+    assert not report.ok
+    assert (report.totals.records, report.totals.embedded) == (9, 6)
+    assert report.to_json()["records"] == 9
+
+
+def test_a_run_without_details_holds_no_video(open_search: OpenSearch, videos: Path) -> None:
+    search, alive = open_search(), []
+
+    def listener(video: VideoReport) -> None:
+        gc.collect()
+        alive.append(sum(isinstance(each, VideoReport) for each in gc.get_objects()))
+
+    for number in range(20):
+        shutil.copy(videos / "sea.mp4", videos / f"sea{number}.mp4")
+    report = search.ingest(videos, workers=1, details=False, listener=listener)
+    assert sum(report.counts.values()) == 23
+    assert max(alive) <= 4
 
 
 class ReadingEmbedder(ColourEmbedder):
