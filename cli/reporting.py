@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,8 +35,8 @@ class Lines:
         self._file.seek(0)
         comma = ""
         for line in self._file:
-            video = json.dumps(json.loads(line), ensure_ascii=False, indent=2)
-            yield f"{comma}\n{textwrap.indent(video, '    ')}"
+            video = json.dumps(json.loads(line), ensure_ascii=False, indent=2).replace("\n", "\n    ")
+            yield f"{comma}\n    {video}"
             comma = ","
         yield "\n  ]\n}\n" if comma else "]\n}\n"
 

@@ -82,7 +82,8 @@ Keys = Mapping[str, Mapping[str, Key] | None]
 
 def _adapters(settings: Settings, name: str) -> tuple[Keys, list[str]]:
     """The keys of the stack's adapters, after the check that building makes; and what couldn't be checked."""
-    stack, keys, notes = settings.stack(name), {}, []
+    stack, notes = settings.stack(name), []
+    keys: dict[str, Mapping[str, Key] | None] = {}
     for role in ROLES:
         try:
             checked = checked_adapter(stack, role)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from .deadline import time_left
 from .errors import ConfigurationError, LockedError, NotFoundError, PolyreelError, UnavailableError
+from .logs import redacted
 
 _FILE = "lock"
 _PAUSE = 0.02  # seconds between two tries
@@ -86,7 +87,8 @@ class FolderLock:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(file), (self._path / _FILE).stat()):
                 os.ftruncate(file, 0)
-                os.write(file, f"{os.getpid()}\n{' '.join(sys.orig_argv)[:200]}\n".encode(errors="replace"))
+                command = redacted(" ".join(sys.orig_argv))[:200]  # it may hold a signed address
+                os.write(file, f"{os.getpid()}\n{command}\n".encode(errors="replace"))
                 undo.pop_all()
                 return file
         return None

@@ -314,7 +314,8 @@ def test_without_details_only_what_went_wrong_is_held_and_the_sums_stay(
     open_search: OpenSearch, videos: Path
 ) -> None:
     (videos / "broken.mp4").write_text("this is text")
-    search, heard = open_search(), []
+    search = open_search()
+    heard: list[VideoReport] = []
     report = search.ingest(videos, details=False, listener=heard.append)
     assert len(heard) == 4
     assert [video.path for video in report.videos] == [str(videos / "broken.mp4")]
@@ -325,7 +326,8 @@ def test_without_details_only_what_went_wrong_is_held_and_the_sums_stay(
 
 
 def test_a_run_without_details_holds_no_video(open_search: OpenSearch, videos: Path) -> None:
-    search, alive = open_search(), []
+    search = open_search()
+    alive: list[int] = []
 
     def listener(video: VideoReport) -> None:
         gc.collect()
