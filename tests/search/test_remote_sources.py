@@ -4,136 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import pytest
-
-from polyreel import media
-from polyreel.backends.memory import MemoryStore
-from polyreel.core.deadline import RetryPolicy
-from polyreel.core.fields import FieldType
 from polyreel.core.filters import F
-from polyreel.core.objects import ObjectStore
-from polyreel.core.recipe import Recipe
 from polyreel.core.records import Scope
 from polyreel.core.report import Outcome
-from polyreel.core.search import VideoSearch
-from polyreel.core.stack import Stack
-from polyreel.storage.https import HttpsDownloads
-from polyreel.storage.local import LocalObjects
-from polyreel.testing.embedders import ColourEmbedder
-from polyreel.testing.web import Site, cut, send, serving
+from polyreel.testing.web import cut, send
+
+from .conftest import SECRETS, left, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
 
-    from polyreel.core.objects import Progress
-    from polyreel.core.report import VideoReport
+    import pytest
 
-SECRETS = ("hunter2", "5ec7e7")
+    from polyreel.testing.web import Site
 
-
-class Bucket(LocalObjects):
-    """Objects that must be fetched, at addresses of their own; counts what was fetched."""
-
-    schemes = frozenset({"s3"})
-    fetched: int = 0
-
-    def _uri(self, key: str) -> str:
-        return f"s3://bucket/{quote(key)}"
-
-    def _key(self, uri: str) -> str | None:
-        return ObjectStore._key(self, uri)
-
-    def _path(self, uri: str) -> Path | None:
-        return None
-
-    def _refer(self, path: Path) -> str | None:
-        return None
-
-    def _get(self, key: str, target: Path, progress: Progress) -> Path:
-        self.fetched += 1
-        return super()._get(key, target, progress)
-
-
-class Opened:
-    """A search over one folder that is opened anew for each run, as the command line does it."""
-
-    def __init__(self, folder: Path, objects: LocalObjects) -> None:
-        self.folder = folder
-        self.objects = objects
-        self.embedder = ColourEmbedder()
-        self.waits: list[float] = []
-
-    def search(self) -> VideoSearch:
-        stack = Stack(
-            name="test",
-            store=MemoryStore(path=self.folder / "store"),
-            embedder=self.embedder,
-            objects=self.objects,
-            state=self.folder / "state",
-            fields={"year": FieldType.INT},
-            recipe=Recipe(window=2.0),
-        )
-        retry = RetryPolicy(attempts=3, base=0.001, cap=0.01, sleep=self.waits.append)
-        return VideoSearch(stack, media, HttpsDownloads(patience=0.5, retry=retry))
-
-    def ingest(self, *given: str | Path, rows: str | Path | tuple[str, ...] = ()) -> tuple[VideoReport, ...]:
-        with self.search() as search:
-            return search.ingest(*given, rows=rows).videos
-
-    def outcomes(self, *given: str | Path) -> list[str]:
-        return sorted(video.outcome.value for video in self.ingest(*given))
-
-
-@pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    return Opened(tmp_path, LocalObjects(path=tmp_path / "objects"))
-
-
-@pytest.fixture
-def bucket(opened: Opened, tmp_path: Path) -> Bucket:
-    opened.objects = Bucket(path=tmp_path / "bucket")
-    return opened.objects
-
-
-@pytest.fixture
-def site(videos: Path) -> Iterator[Site]:
-    """Serves the three videos, each with an ETag that knows its conditions."""
-
-    def answer(name: str) -> None:
-        body = (videos / name).read_bytes()
-
-        def send_it(handler: BaseHTTPRequestHandler, _: int) -> None:
-            if handler.headers.get("If-None-Match") == f'"{name}"':
-                send(handler, 304)
-            else:
-                send(handler, 200, body, ETag=f'"{name}"')
-
-        served.answers[f"/{name}"] = send_it
-
-    with serving() as served:
-        for name in ("sea.mp4", "chess.mp4", "traffic.mp4"):
-            answer(name)
-        yield served
-
-
-def signed(site: Site, path: str, signature: str = "5ec7e7") -> str:
-    return f"http://user:hunter2@{site.address}{path}?X-Amz-Expires=60&X-Amz-Signature={signature}"
-
-
-def left(folder: Path) -> list[Path]:
-    """What is left of temporary files."""
-    return list((folder / "temporary").rglob("*"))
-
+    from .conftest import Bucket, Opened
 
 # -- web servers --------------------------------------------------------------------------------------------
 

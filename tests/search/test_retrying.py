@@ -12,7 +12,7 @@ import pytest
 from polyreel.core.records import Scope
 from polyreel.core.report import Outcome
 
-from .test_remote_sources import SECRETS, bucket, opened, signed, site  # noqa: F401  # fixtures
+from .conftest import SECRETS, signed
 from .test_runs import FailingEmbedder
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from polyreel.core.search import VideoSearch
     from polyreel.testing.web import Site
 
-    from .conftest import OpenSearch
-    from .test_remote_sources import Bucket, Opened
+    from .conftest import Bucket, Opened, OpenSearch
 
 ROW = {
     "title": "The sea",
@@ -135,7 +134,7 @@ def test_a_row_with_a_broken_sidecar_can_be_tried_again(
     check_row(search)
 
 
-def test_an_object_keeps_its_row(opened: Opened, bucket: Bucket, videos: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_an_object_keeps_its_row(opened: Opened, bucket: Bucket, videos: Path, tmp_path: Path) -> None:
     bucket.put("raw/sea.mp4", videos / "sea.mp4")
     opened.embedder = FailingEmbedder()
     opened.ingest(rows=write_rows(tmp_path, "s3://bucket/raw/sea.mp4"))
@@ -148,7 +147,7 @@ def test_an_object_keeps_its_row(opened: Opened, bucket: Bucket, videos: Path, t
 def test_a_url_without_a_signature_is_fetched_again_with_its_row(
     opened: Opened,
     site: Site,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     opened.embedder = FailingEmbedder()
     opened.ingest(rows=write_rows(tmp_path, site.url("/sea.mp4")))
@@ -161,7 +160,7 @@ def test_a_url_without_a_signature_is_fetched_again_with_its_row(
 def test_of_a_signed_url_it_is_said_that_its_signature_is_gone(
     opened: Opened,
     site: Site,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     opened.embedder = FailingEmbedder()
     opened.ingest(signed(site, "/chess.mp4"), rows=write_rows(tmp_path, signed(site, "/sea.mp4")))

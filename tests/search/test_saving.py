@@ -9,7 +9,7 @@ import pytest
 from polyreel import media
 from polyreel.core.errors import MediaError, NotFoundError, PolyreelError
 
-from .test_remote_sources import bucket, left, opened, site  # noqa: F401  # fixtures
+from .conftest import left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from polyreel.core.search import VideoSearch
     from polyreel.testing.web import Site
 
-    from .conftest import OpenSearch, PictureOf
-    from .test_remote_sources import Bucket, Opened
+    from .conftest import Bucket, Opened, OpenSearch, PictureOf
 
 
 @pytest.fixture
-def remote(opened: Opened, bucket: Bucket, videos: Path) -> Iterator[VideoSearch]:  # noqa: F811
+def remote(opened: Opened, bucket: Bucket, videos: Path) -> Iterator[VideoSearch]:
     """A search over two videos in an object store that is not on this machine."""
     for name in ("sea.mp4", "chess.mp4"):
         bucket.put(f"raw/{name}", videos / name)
@@ -44,7 +43,7 @@ def test_hits_in_a_remote_object_store_are_saved_in_their_order(
     remote: VideoSearch,
     bucket: Bucket,
     picture: PictureOf,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     hits = hits_of(remote, picture)
     files = remote.save(hits, tmp_path / "out")
@@ -76,7 +75,7 @@ def test_a_hit_whose_object_is_gone_is_told_and_the_others_are_saved(
     remote: VideoSearch,
     bucket: Bucket,
     picture: PictureOf,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     hits = hits_of(remote, picture)
     bucket.delete("raw/sea.mp4")
@@ -93,7 +92,7 @@ def test_without_a_listener_the_error_comes_after_the_others_were_saved(
     remote: VideoSearch,
     bucket: Bucket,
     picture: PictureOf,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     hits = hits_of(remote, picture)
     bucket.delete("raw/sea.mp4")
@@ -107,7 +106,7 @@ def test_another_video_at_the_same_address_is_not_cut(
     bucket: Bucket,
     picture: PictureOf,
     videos: Path,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     hit = hits_of(remote, picture)[0]
     bucket.put("raw/sea.mp4", videos / "chess.mp4")
@@ -119,7 +118,7 @@ def test_another_video_at_the_same_address_is_not_cut(
 def test_a_video_of_a_web_server_is_fetched_to_be_cut(
     opened: Opened,
     site: Site,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     opened.ingest(site.url("/sea.mp4"))
     with opened.search() as search:
