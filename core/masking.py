@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from .spellings import spellings
 
 MASK = "***"
+_SHORTEST_LEARNT = 8  # of an address's own password
 _SHORTEST = 4  # a known secret of fewer characters would tear up every text
 _LONGEST_PATH = 1024  # characters without a dot or a space
 _RANDOM = 40  # different characters in a run that is no path; English ones have about 30
@@ -51,7 +52,7 @@ _QUOTED = (
 _VALUE = re.compile(rf"[\[(]\s*+(?:{_QUOTED}\s*+,?+\s*+)++|{_QUOTED}|[^\s,;&\"'(){{}}\[\]][^\s,;&\"')}}\]]*+")
 _LINE = re.compile(rf"{_QUOTED}|[^\r\n]++")
 _WHOLE_LINE = re.compile(r"authori[sz]ation|cookie", re.IGNORECASE)
-_SENTENCE = re.compile(r"[A-Za-z]?[a-z']{0,30}+\s{1,8}+[A-Za-z'\"(]")
+_SENTENCE = re.compile(r"(?:[A-Za-z]|[A-Za-z][a-z]{1,30}+(?:'[a-z]{1,2})?)\s{1,8}+[A-Za-z'\"(]")
 _HARMLESS = re.compile(r"None|null|true|false|''|\"\"", re.IGNORECASE)
 
 _SCHEME = re.compile(r"\b(Bearer|Basic)(\s{1,8}+|%20|\+)([\w.~+/-]{6,}+=*+)", re.IGNORECASE | re.ASCII)
@@ -98,11 +99,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def passwords(text: str) -> Iterator[str]:
-    """The passwords in the addresses of a text, as they stand there and decoded."""
+    """The passwords in the addresses of a text, as they stand there and decoded.
+
+    Short ones are left out: they may be words of every other text, and in an address they are masked anyway.
+    """
     for found in _ADDRESS.finditer(text):
         if credentials := _CREDENTIALS.match(found[2]):
-            user, colon, password = credentials[0].removesuffix("@").partition(":")
-            yield from {password if colon else user, unquote(password if colon else user)}
+            password = credentials[0].removesuffix("@").partition(":")[2]
+            yield from (each for each in {password, unquote(password)} if len(each) >= _SHORTEST_LEARNT)
 
 
 def _address(found: re.Match[str]) -> str:
@@ -126,10 +130,12 @@ def _scheme(found: re.Match[str]) -> str:
 
 def _is_login(token: str) -> bool:
     """Whether it is `user:password` in base64."""
+    plain = token.rstrip("=.")
     try:
-        return b":" in base64.b64decode(token.rstrip("=") + "=" * (-len(token.rstrip("=")) % 4))
+        login = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()
     except ValueError:
         return False
+    return ":" in login and login.isprintable()
 
 
 def _bytes(found: re.Match[str]) -> str:

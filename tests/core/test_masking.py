@@ -46,6 +46,7 @@ MASKED = [
     (r"{\"api_key\": \"abcdef0123\", \"a\": 1}", rf"{{\"api_key\": {MASK}, \"a\": 1}}"),
     ("password='ab\\'cdef0123' x", f"password={MASK} x"),
     ("password: swordfish was refused", f"password: {MASK} was refused"),
+    ("token: u'se cret' x", f"token: {MASK} x"),
     ("api_keys: ['abc', 'def'], x", f"api_keys: {MASK}], x"),
     ("AccountKey=abcdef0123==;x=1", f"AccountKey={MASK};x=1"),
     # what speaks for itself
@@ -87,6 +88,8 @@ STAYS = [
     "max_tokens=512",
     "Basic training, part 2",
     "Basic cooking-for-two.mp4",
+    "Basic lighting, Basic knitting, Basic drawing, Basic photography, Basic swimming",
+    "the token: can't be read",
     "the bearer of good news",
     "Bearer authentication is not offered",
     "12:30",
