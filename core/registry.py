@@ -21,6 +21,7 @@ GROUPS = {
 
 EXTRAS = {
     "scenedetect": "shots",
+    "fastembed": "clip",
     "qdrant_client": "qdrant",
     "pymilvus": "milvus",
     "milvus_lite": "milvus",

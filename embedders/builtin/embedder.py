@@ -7,14 +7,14 @@ own text or through colour and light words. What it reaches, measured, stands in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ...core.embedder import ClipInput, Embedded, Embedder, HandOver, Takes
-from ...core.errors import InvalidQueryError, MediaError
+from ...core.errors import InvalidQueryError
 from ...core.media import Media, Modality
 from ...core.records import Vector
 from ...core.space import Space
+from ..querying import pictures
 from .blocks import DIMENSIONS, Picture, query_vector, record_vector, with_text, without_slack
 
 if TYPE_CHECKING:
@@ -71,23 +71,11 @@ class BuiltinEmbedder(Embedder):
 
 def _described(part: Media) -> list[FrameDescription]:
     """The descriptions of a query's picture, or of the frames of its video."""
-    from ... import media
     from .picture import describe_frame
 
-    path = _local(part)
-    if part.modality is Modality.IMAGE:
-        return [describe_frame(media.image(path, size=BuiltinEmbedder.frame_size))]
-    end = part.end_ms if part.end_ms is not None else media.probe(path).duration_ms
-    fps = min(_QUERY_FPS, _QUERY_FRAMES * 1000 / max(end - part.start_ms, 1))
     size = BuiltinEmbedder.frame_size
-    with media.frames(path, fps=fps, size=size, start_ms=part.start_ms, end_ms=part.end_ms) as frames:
-        return [describe_frame(frame.image) for frame in frames]
-
-
-def _local(part: Media) -> Path:
-    if part.path is None:
-        raise MediaError(f"the builtin embedder reads local files, not {part.uri}", hint="download it first")
-    return part.path
+    sampled = pictures(part, kind=BuiltinEmbedder.kind, size=size, fps=_QUERY_FPS, most=_QUERY_FRAMES)
+    return [describe_frame(picture) for picture in sampled]
 
 
 def _pooled(described: Sequence[FrameDescription]) -> Picture | None:

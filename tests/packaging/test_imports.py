@@ -41,6 +41,7 @@ RULES = {
     "backends.memory": rule("core", "numpy"),
     "backends.qdrant": rule("core", "numpy qdrant_client qdrant_edge"),
     "embedders": rule("core media", "numpy"),
+    "embedders.clip": rule("core media", "PIL fastembed httpx huggingface_hub numpy onnxruntime"),
     "storage": rule("core"),
     "storage.https": rule("core", lazy="httpx"),
     "config": rule("core", "pydantic pydantic_settings"),
