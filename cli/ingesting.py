@@ -89,6 +89,8 @@ def ingest(
             propose(search, paths or (), rows=rows or (), described=described, as_json=as_json)
         return
     with opening.open(stack, config) as search, stoppable() as stop, lines() as written:
+        if search.stack.embedder:
+            _ = search.stack.embedder.space  # may fetch weights, under a bar of its own
         total = None if as_json or dry_run or rows else _total(search, paths or [], retry_failed=retry_failed)
         with _listening(total, as_json=as_json, dry_run=dry_run) as listener, indexing() as optimizing:
             report = search.ingest(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +17,7 @@ from fastembed import ImageEmbedding, TextEmbedding
 from httpx import HTTPError
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils.tqdm import tqdm
 
 from ...core.errors import ConfigurationError, UnavailableError
 from ...core.logs import redacted
@@ -22,7 +25,7 @@ from ...core.registry import nearest
 from ...core.space import digest
 
 _LOG = logging.getLogger(__name__)
-_GUIDE = "docs/clip.md says how such a folder is laid out"
+_GUIDE = "docs/clip.md says how it is laid out"
 
 PAIRS: Mapping[str, tuple[str, str]] = {
     "clip-vit-b-32": ("Qdrant/clip-ViT-B-32-text", "Qdrant/clip-ViT-B-32-vision"),
@@ -173,16 +176,16 @@ def _fetched(model: str, towers: Sequence[Tower], cache: Path) -> dict[str, Path
     names = " and ".join(dict.fromkeys(tower.repository for tower in towers))
     try:
         planned = {
-            (tower.repository, file.filename): file.file_size
+            (tower.repository, file.filename): file.file_size or 0
             for tower in towers
             for file in _snapshot(tower, cache, dry_run=True)
             if file.will_download
         }
         _LOG.warning(
-            "fetching the weights of %s (%.2f GB) from %s on the Hugging Face hub into %s; "
+            "fetching the weights of %s (%d MB) from %s on the Hugging Face hub into %s; "
             "to do without, set model_path to a folder that holds them",
             model,
-            sum(planned.values()) / 1e9,
+            math.ceil(sum(planned.values()) / 1e6),
             names,
             cache,
         )
@@ -190,7 +193,7 @@ def _fetched(model: str, towers: Sequence[Tower], cache: Path) -> dict[str, Path
     except (OSError, HTTPError) as error:
         raise UnavailableError(
             f"the weights of {model} are not in {cache}, and {names} can't be fetched: {_reason(error)}",
-            hint=f"connect this machine once, or copy them to a folder and set model_path: {_GUIDE}",
+            hint=f"connect this machine once, or set model_path to a folder that holds them: {_GUIDE}",
         ) from error
 
 
@@ -202,7 +205,24 @@ def _snapshot(tower: Tower, cache: Path, *, local_files_only: bool = False, dry_
         allow_patterns=[*tower.files, *tower.extras],
         local_files_only=local_files_only,
         dry_run=dry_run,
+        tqdm_class=_NoBar if dry_run else _Bar,
     )
+
+
+class _Bar(tqdm):
+    """The client's bar, on a terminal only: some of its bars are drawn into files too."""
+
+    hidden = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        shown = not self.hidden and sys.stderr.isatty()
+        super().__init__(*args, **(kwargs | {"disable": not shown}))  # type: ignore[no-untyped-call]
+
+
+class _NoBar(_Bar):
+    """None, where nothing is fetched."""
+
+    hidden = True
 
 
 def _reason(error: BaseException) -> str:

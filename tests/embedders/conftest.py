@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from polyreel import media
+
 from . import tiny_clip
 
 if TYPE_CHECKING:
@@ -22,3 +24,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_in_one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pair in the layout of one repository; not to be changed."""
     return tiny_clip.build_in_one(tmp_path_factory.mktemp("tiny_in_one"))
+
+
+@pytest.fixture(scope="session")
+def drawn_ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip of a red ball on grey; not to be changed."""
+    folder = tmp_path_factory.mktemp("drawn")
+    media.render_samples(folder, seconds=2.0, size=(160, 90))
+    return folder / "ball_a.mp4"
