@@ -27,8 +27,9 @@ def tiny_in_one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drawn_ball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clip of a red ball on grey; not to be changed."""
-    folder = tmp_path_factory.mktemp("drawn")
-    media.render_samples(folder, seconds=2.0, size=(160, 90))
-    return folder / "ball_a.mp4"
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample clips, short and small and without their sidecars; not to be changed."""
+    folder = tmp_path_factory.mktemp("rendered")
+    for clip in media.render_samples(folder, seconds=2.0, size=(160, 90)):
+        clip.with_suffix(".json").unlink()
+    return folder

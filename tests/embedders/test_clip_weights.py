@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,17 +47,17 @@ def polyreel(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 @pytest.fixture
-def video(drawn_ball: Path, tmp_path: Path) -> Path:
-    link = tmp_path / "ball.mp4"
-    link.symlink_to(drawn_ball)
-    return link
+def video(rendered: Path) -> Path:
+    return rendered / "ball_a.mp4"
 
 
+@pytest.mark.slow
 def test_they_are_fetched_once_after_saying_what_and_where_to(hub: Hub, video: Path, tmp_path: Path) -> None:
     done = polyreel(tmp_path, "ingest", str(video), HF_ENDPOINT=hub.url)
     assert done.returncode == 0, done.stderr
-    (said,) = [line for line in done.stderr.splitlines() if "fetching" in line]
-    assert f"fetching the weights of clip-vit-b-32 (1 MB) from {TEXT} and {VISION}" in said
+    said, ingested = done.stderr.splitlines()  # and no bar, since nobody watches
+    assert "ingested" in ingested
+    assert f"warning: fetching the weights of clip-vit-b-32 (1 MB) from {TEXT} and {VISION}" in said
     assert f"into {tmp_path / 'hub' / 'hub'}; to do without, set model_path" in said
     assert sorted(hub.fetched) == sorted(
         f"{tower.repository}/{file}"
@@ -64,13 +67,31 @@ def test_they_are_fetched_once_after_saying_what_and_where_to(hub: Hub, video: P
 
     hub.fetched.clear()
     again = polyreel(tmp_path, "search", "a red ball", HF_ENDPOINT=hub.url)
-    assert "ball.mp4" in again.stdout
+    assert "ball_a.mp4" in again.stdout
     assert "fetching" not in again.stderr
     offline = polyreel(tmp_path, "search", "a red ball", HF_HUB_OFFLINE="1")
     assert offline.stdout == again.stdout
     assert hub.fetched == []
 
 
+def test_a_bar_is_drawn_on_a_terminal(hub: Hub, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    program = "from polyreel.embedders.clip.weights import in_cache; in_cache('clip-vit-b-32')"
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub")}
+    drawn = b""
+    with subprocess.Popen([sys.executable, "-P", "-c", program], env=environment, stderr=theirs) as child:
+        os.close(theirs)
+        with suppress(OSError):  # at the end, Linux has an error for whoever reads on
+            while piece := os.read(ours, 4096):
+                drawn += piece
+    os.close(ours)
+    assert child.returncode == 0
+    assert b"Fetching 5 files" in drawn
+    assert b"dry-run" not in drawn
+
+
+@pytest.mark.slow
 def test_only_the_tower_that_is_lacking_is_fetched(hub: Hub, video: Path, tmp_path: Path) -> None:
     vision = hub.repositories.pop(VISION)
     failed = polyreel(tmp_path, "ingest", str(video), HF_ENDPOINT=hub.url)
@@ -100,6 +121,7 @@ def test_a_machine_without_a_way_out_gets_one_line_that_says_what_to_do(
     assert "connect this machine once, or set model_path to a folder that holds them: docs/clip.md" in said
 
 
+@pytest.mark.slow
 def test_a_cache_of_ones_own_is_used(hub: Hub, video: Path, tmp_path: Path) -> None:
     (tmp_path / "polyreel.toml").write_text('[stacks.local_clip.embedder]\ncache = "weights"\n')
     done = polyreel(tmp_path, "ingest", str(video), HF_ENDPOINT=hub.url)
