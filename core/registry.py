@@ -22,6 +22,8 @@ GROUPS = {
 EXTRAS = {
     "scenedetect": "shots",
     "fastembed": "clip",
+    "huggingface_hub": "clip",
+    "onnxruntime": "clip",
     "qdrant_client": "qdrant",
     "pymilvus": "milvus",
     "milvus_lite": "milvus",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from polyreel.config import build_stack, load
+from polyreel.config.shipped import presets
 from polyreel.core.errors import ConfigurationError
 
 
@@ -19,6 +20,7 @@ def message() -> str:
     return line
 
 
+SHIPPED = ", ".join(presets())
 COMPLETE = 'kind = "local"\npath = "o"\n'
 
 FILES = {
@@ -151,12 +153,12 @@ FILES = {
     ),
     "an unknown default": (
         "stack = 'locl'",
-        "stack in polyreel.toml is 'locl': there is no such stack among local, memory; did you mean 'local'?",
+        f"stack in polyreel.toml is 'locl': there is no such stack among {SHIPPED}; did you mean 'local'?",
     ),
     "an unknown preset": (
         "[stacks.mine]\npreset = 'memori'",
         (
-            "stacks.mine.preset in polyreel.toml is 'memori'; the presets are local, memory; "
+            f"stacks.mine.preset in polyreel.toml is 'memori'; the presets are {SHIPPED}; "
             "did you mean 'memory'?"
         ),
     ),

@@ -35,7 +35,7 @@ def given(stack: Any, role: str = "store") -> dict[str, Any]:
 def test_without_any_file_the_presets_are_the_stacks(folder: Path, adapters: object) -> None:
     settings = load()
     assert settings.where is None
-    assert settings.stack_names == ("local", "memory")
+    assert settings.stack_names == tuple(presets())
     assert settings.default_stack == "local"
     stack = build_stack(settings, "local")
     assert (stack.name, stack.collection, stack.workers) == ("local", "videos", 2)
@@ -48,7 +48,7 @@ def test_without_any_file_the_presets_are_the_stacks(folder: Path, adapters: obj
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
-def test_every_preset_is_complete(name: str, adapters: object) -> None:
+def test_every_preset_builds_with_the_adapters_that_ship(name: str) -> None:
     assert build_stack(load(), name).name == name
 
 
@@ -282,4 +282,6 @@ def test_an_unknown_export_is_an_attribute_error() -> None:
 def test_an_unknown_stack_names_the_nearest_and_the_list() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load().stack("locl")
-    assert str(caught.value) == "there is no stack 'locl' among local, memory; did you mean 'local'?"
+    assert (
+        str(caught.value) == f"there is no stack 'locl' among {', '.join(presets())}; did you mean 'local'?"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from polyreel.config import build_stack, load
+from polyreel.config.shipped import presets
 from polyreel.core.errors import ConfigurationError
 
 
@@ -18,6 +19,8 @@ def message() -> str:
     assert "\n" not in line
     return line
 
+
+SHIPPED = ", ".join(presets())
 
 VARIABLES = {
     "an unknown variable": (
@@ -49,7 +52,7 @@ VARIABLES = {
     ),
     "an unknown stack": (
         {"POLYREEL_STACK": "locl"},
-        "POLYREEL_STACK in {} is 'locl': there is no such stack among local, memory; did you mean 'local'?",
+        f"POLYREEL_STACK in {{}} is 'locl': there is no such stack among {SHIPPED}; did you mean 'local'?",
     ),
     "a wrong type": (
         {"POLYREEL_INGEST__WORKERS": "many"},
@@ -160,7 +163,7 @@ class TestFiles:
 def test_a_stack_that_the_caller_names_must_exist() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(stack="locl")
-    assert str(caught.value) == "there is no stack 'locl' among local, memory; did you mean 'local'?"
+    assert str(caught.value) == f"there is no stack 'locl' among {SHIPPED}; did you mean 'local'?"
 
 
 def test_a_stack_that_the_caller_names_mends_an_unknown_default() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from PIL import Image as Pillow
 
+from polyreel.core import registry
 from polyreel.core.embedder import ClipInput
 from polyreel.core.errors import ConfigurationError, RejectedError, UnsupportedError
 from polyreel.core.media import Frame, Media, Modality
@@ -280,6 +282,15 @@ class TestSettings:
         ):
             of_text(embedder, "red")
         assert seen == {"providers": [("CoreMLExecutionProvider", {"device_id": "1"})], "threads": 1}
+
+
+@pytest.mark.parametrize("package", ["fastembed", "huggingface_hub", "onnxruntime"])
+def test_a_missing_package_says_what_to_install(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("polyreel.embedders.clip")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError, match=r'pip install "polyreel\[clip\]"'):
+        registry.load("embedder", "clip")
 
 
 class TestRunning:
