@@ -139,6 +139,7 @@ class _Tower:
 
     def rows(self, inputs: list[Any], batch_size: int) -> Rows:
         """A row of length 1 for each text or picture; zeros stay zeros, which the base refuses."""
+        # fastembed brings the pictures of some models to that length, and no texts.
         rows = np.stack(list(self.loaded.embed(inputs, batch_size=batch_size)))
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
