@@ -1,7 +1,7 @@
 """The clip embedder: semantic search on this machine, without a key, by a model of CLIP's kind.
 
 The vector of a clip is the mean of the unit vectors of its frames, at unit length again: the parameter-free
-pooling of CLIP4Clip (Luo et al. 2021, arXiv:2104.08860, section 3.3). Movement and sound have no part in it.
+pooling of CLIP4Clip (Luo et al. 2021, arXiv:2104.08860). Movement and sound have no part in it.
 """
 
 from __future__ import annotations

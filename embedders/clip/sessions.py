@@ -43,6 +43,7 @@ RUNTIME_ERRORS: tuple[type[Exception], ...] = (
 )
 """What ONNX Runtime raises; it gives them no base of their own."""
 
+_LOADING_ERRORS = (*RUNTIME_ERRORS, ValueError, KeyError, TypeError)  # fastembed, of settings it can't use
 _SUFFIX = "ExecutionProvider"
 
 
@@ -69,8 +70,8 @@ class Sessions:
         self._threads = threads
         self._batch_size = batch_size
         self._lock = threading.Lock()
-        self._text: _Tower | None = None
-        self._vision: _Tower | None = None
+        self._text: _Loaded | None = None
+        self._vision: _Loaded | None = None
 
     @property
     def dimension(self) -> int:
@@ -86,7 +87,7 @@ class Sessions:
         """A row for each picture (height x width x 3, RGB, uint8), prepared as the model's settings say."""
         return self._vision_tower().rows([Pillow.fromarray(image) for image in images], self._batch_size)
 
-    def _text_tower(self) -> _Tower:
+    def _text_tower(self) -> _Loaded:
         with self._lock:
             if self._text is None:
                 self._text = self._load(
@@ -94,7 +95,7 @@ class Sessions:
                 )
             return self._text
 
-    def _vision_tower(self) -> _Tower:
+    def _vision_tower(self) -> _Loaded:
         dimension = self.dimension
         with self._lock:
             if self._vision is None:
@@ -109,7 +110,7 @@ class Sessions:
                 self._vision = loaded
             return self._vision
 
-    def _load(self, make: Any, tower: Tower, folder: Path, probe: object) -> _Tower:
+    def _load(self, make: Any, tower: Tower, folder: Path, probe: object) -> _Loaded:
         """Load a tower and run it once, which shows whether its network fits its settings."""
         with _loading(tower, folder):
             loaded = make(
@@ -127,20 +128,20 @@ class Sessions:
                 f"ONNX Runtime can't start {wanted}: it would run on {running[0]}",
                 hint="install the libraries that it needs, or set device to 'cpu'",
             )
-        return _Tower(loaded, dimension)
+        return _Loaded(loaded, dimension)
 
 
 @dataclass(frozen=True, slots=True)
-class _Tower:
+class _Loaded:
     """A loaded tower and the length of its vectors."""
 
-    loaded: TextEmbedding | ImageEmbedding
+    tower: TextEmbedding | ImageEmbedding
     dimension: int
 
     def rows(self, inputs: list[Any], batch_size: int) -> Rows:
         """A row of length 1 for each text or picture; zeros stay zeros, which the base refuses."""
         # fastembed brings the pictures of some models to that length, and no texts.
-        rows = np.stack(list(self.loaded.embed(inputs, batch_size=batch_size)))
+        rows = np.stack(list(self.tower.embed(inputs, batch_size=batch_size)))
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 
@@ -168,7 +169,7 @@ def _loading(tower: Tower, folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, (*RUNTIME_ERRORS, ValueError, KeyError)) and type(error) is not Exception:
+        if not isinstance(error, _LOADING_ERRORS) and type(error) is not Exception:
             raise
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigurationError(

@@ -248,8 +248,11 @@ def _tower(
 
 
 def _digests(tower: Tower, folder: Path) -> dict[str, str]:
-    found = [name for name in (*tower.files, *tower.extras) if (folder / name).is_file()]
-    return {name: _sha256(folder / name) for name in found}
+    """Of the files of a tower, and of weights beside its network (`model.onnx_data`)."""
+    named = [folder / name for name in (*tower.files, *tower.extras)]
+    beside = named[0].parent.glob(f"{named[0].name}?*")
+    files = [file for file in (*named, *sorted(beside)) if file.is_file()]
+    return {file.relative_to(folder).as_posix(): _sha256(file) for file in files}
 
 
 def _sha256(file: Path) -> str:

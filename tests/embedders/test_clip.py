@@ -179,6 +179,11 @@ class TestSpace:
             (difference,) = embedder.space.differences(clip.space)
             assert difference.startswith("version is")
 
+    def test_weights_outside_of_the_network_file_count(self, clip: ClipEmbedder, own: Path) -> None:
+        (own / "vision" / "model.onnx_data").write_bytes(b"weights")
+        with ClipEmbedder(model_path=own) as embedder:
+            assert embedder.space.version != clip.space.version
+
     def test_towers_of_two_models_are_refused(self, tmp_path: Path) -> None:
         folder = tiny_clip.build(tmp_path / "odd", vision_dimension=24)
         with (
@@ -228,6 +233,7 @@ class TestFolders:
             ("text/tokenizer.json", b"{}"),
             ("text/tokenizer_config.json", b"{}"),
             ("vision/preprocessor_config.json", b'{"do_resize": true}'),
+            ("vision/preprocessor_config.json", b'{"do_resize": true, "size": 224}'),
             ("vision/preprocessor_config.json", b'{"image_processor_type": "OtherProcessor"}'),
         ],
     )
