@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from .errors import RateLimitedError, RetryableError, UnavailableError
@@ -30,6 +31,16 @@ def within(seconds: float) -> Iterator[None]:
     """Give everything inside at most this long; an outer, earlier deadline stays in force."""
     end, outer = time.monotonic() + seconds, _END.get()
     token = _END.set(end if outer is None else min(end, outer))
+    try:
+        yield
+    finally:
+        _END.reset(token)
+
+
+@contextmanager
+def anew(seconds: float) -> Iterator[None]:
+    """Give everything inside this long, even after an outer deadline: for tidying up behind a call."""
+    token = _END.set(time.monotonic() + seconds)
     try:
         yield
     finally:
@@ -104,6 +115,20 @@ def _asked_wait(state: object) -> float:
     """The seconds that the service asked us to wait."""
     error = state.outcome.exception()  # type: ignore[attr-defined]
     return (error.retry_after or 0.0) if isinstance(error, RateLimitedError) else 0.0
+
+
+def retry_after(value: str) -> float | None:
+    """Seconds to wait by a header `Retry-After`: a number or a date (RFC 9110, section 10.2.3); None for neither."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    from email.utils import parsedate_to_datetime  # here, since it is slow to import
+
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def poll(

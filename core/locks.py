@@ -128,6 +128,16 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     sync_folder(target.parent)
 
 
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[BinaryIO]:
+    """As `replacing`, with the disk's errors in our words; no other file may be used inside."""
+    try:
+        with replacing(target) as out:
+            yield out
+    except OSError as error:
+        raise disk_error(error, f"the folder {target.parent}") from error
+
+
 def is_temporary(name: str) -> bool:
     """Whether a file of this name is being written by `replacing`, or was when its process was killed."""
     return name.startswith(_TEMPORARY)

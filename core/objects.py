@@ -5,15 +5,40 @@ Every line of a public method's docstring is a test of `polyreel.testing.objects
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from mimetypes import MimeTypes
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, ClassVar, final
 from urllib.parse import unquote
 
 from .adapter import Adapter
-from .errors import InvalidQueryError
+from .deadline import RetryPolicy, anew, within
+from .errors import InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
+from .locks import writing
+from .parts import Upload, md5_of, send
+from .streams import Opened, ObjectStream
+
+_BLOCK = 1 << 20  # bytes moved at once
+_ABORT = 30.0  # seconds for deleting the parts of a failed upload, whatever became of its own deadline
+_MAX_PARTS = 10_000  # of one upload, in S3 and in TOS
+_TYPES = MimeTypes(filenames=())  # Python's own table, the same on every machine
+_OTHER_TYPES = {
+    ".flv": "video/x-flv",
+    ".m2ts": "video/mp2t",
+    ".m4a": "audio/mp4",
+    ".m4v": "video/x-m4v",
+    ".mkv": "video/x-matroska",
+    ".mts": "video/mp2t",
+    ".mxf": "application/mxf",
+    ".ogv": "video/ogg",
+    ".ts": "video/mp2t",
+    ".webp": "image/webp",
+    ".wmv": "video/x-ms-wmv",
+}
 
 Progress = Callable[[int], None]
 """Hears the bytes moved so far."""
@@ -34,10 +59,27 @@ class ObjectStore(Adapter, ABC):
 
     A key is a relative path: parts joined by `/`, none of them empty, `.` or `..`; 900 bytes at most.
     May be used from several threads.
+
+    Args:
+        timeout: Seconds for one call, or one piece of a transfer, its retries included.
+        transfer_timeout: Seconds for one `put` or `get` as a whole.
+        retry: How what may work later is tried again.
     """
 
     schemes: ClassVar[frozenset[str]]
     """Schemes of its own addresses, such as `file` or `s3`."""
+
+    part_size: int | None = None
+    """Bytes above which `put` sends an object in parts of this size; None puts it in one piece."""
+
+    parts_at_once: int = 4
+    """Parts of one object that are on their way at once, each held in memory."""
+
+    def __init__(
+        self, *, timeout: float = 30.0, transfer_timeout: float = 3600.0, retry: RetryPolicy | None = None
+    ) -> None:
+        super().__init__(timeout=timeout, retry=retry)
+        self._transfer_timeout = transfer_timeout
 
     @final
     def ensure_bucket(self) -> None:
@@ -57,40 +99,55 @@ class ObjectStore(Adapter, ABC):
 
         - Readers see the old object or the new one, never a part.
         - A source that can't be read is `NotFoundError`, and the object stays as it was.
+        - The content type is told by the key's ending where none is given.
         """
-        checked = checked_key(key)
-        return self._attempt(lambda: self._put(checked, source, content_type, progress or _ignore))
+        checked, listen = checked_key(key), progress or _ignore
+        kind = content_type or content_type_of(checked)
+        with within(self._transfer_timeout), readable(source) as stream:
+            size = stream.seek(0, io.SEEK_END)
+            if self.part_size is not None and size > self.part_size:
+                return self._put_in_parts(checked, stream, size, kind, listen)
+            return self._attempt(lambda: self._put(checked, source, kind, listen))
 
     @final
     def get(self, key: str, target: Path, *, progress: Progress | None = None) -> Path:
         """Write an object to a local file; a file half written is never left.
 
+        A connection that is cut is opened again where it ended.
+
         Raises:
             NotFoundError: There is no such object.
+            IntegrityError: Its bytes are not those that were stored.
         """
-        checked = checked_key(key)
-        return self._attempt(lambda: self._get(checked, target, progress or _ignore))
+        with within(self._transfer_timeout), self._stream(key) as stream, writing(target) as out:
+            moved = 0
+            while block := stream.read(_BLOCK):
+                out.write(block)
+                moved += len(block)
+                if progress is not None:
+                    progress(moved)
+        return target
 
     @final
     def read(self, key: str) -> bytes:
         """All bytes of a small object; `NotFoundError` where there is none."""
-        checked = checked_key(key)
-
-        def whole() -> bytes:
-            with self._open_object(checked) as stream:
-                return stream.read()
-
-        return self._attempt(whole)
+        with self._stream(key) as stream:
+            return stream.read()
 
     @final
     def open(self, key: str) -> BinaryIO:
-        """A stream of the object's bytes, which the caller closes; `NotFoundError` where there is none."""
-        checked = checked_key(key)
-        return self._attempt(lambda: self._open_object(checked))
+        """A stream of the object's bytes, which the caller closes; `NotFoundError` where there is none.
+
+        Reading it raises what `get` raises.
+        """
+        return self._stream(key)
 
     @final
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Every object whose key starts with the prefix, in the order of keys' UTF-8 bytes."""
+        """Every object whose key starts with the prefix, in the order of keys' UTF-8 bytes.
+
+        Objects of others whose keys can't be keys, such as `folder/`, are left out.
+        """
         return self._list(prefix)
 
     @final
@@ -150,14 +207,29 @@ class ObjectStore(Adapter, ABC):
         self, key: str, source: Path | bytes, content_type: str | None, progress: Progress
     ) -> ObjectInfo: ...
 
-    @abstractmethod
-    def _get(self, key: str, target: Path, progress: Progress) -> Path: ...
+    def _begin(self, key: str, content_type: str | None, md5: str) -> Upload:
+        """Begin an upload in parts, where `part_size` is set.
+
+        Args:
+            key: As for `_put`.
+            content_type: As for `_put`.
+            md5: The digest of the whole object in hexadecimal.
+        """
+        raise UnsupportedError(f"{self.kind} objects can't be put in parts")
 
     @abstractmethod
-    def _open_object(self, key: str) -> BinaryIO: ...
+    def _open_object(self, key: str, start: int, version: str | None) -> Opened:
+        """Open an object from a byte on.
+
+        Args:
+            key: Of the object.
+            start: 0 unless a connection was cut.
+            version: Of the object as it was first opened; `IntegrityError` where it is another by now.
+        """
 
     @abstractmethod
-    def _list(self, prefix: str) -> Iterator[ObjectInfo]: ...
+    def _list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """`_pages` makes it of pages, for a store that lists so."""
 
     @abstractmethod
     def _stat(self, key: str) -> ObjectInfo | None: ...
@@ -178,6 +250,25 @@ class ObjectStore(Adapter, ABC):
         found = (key for key in (rest, unquote(rest)) if key and self._uri(key) == uri)
         return next(found, None) if rest != uri else None
 
+    def _pages(
+        self, page: Callable[[str | None], tuple[Sequence[ObjectInfo], str | None]]
+    ) -> Iterator[ObjectInfo]:
+        """A listing page by page, each tried again by itself.
+
+        Args:
+            page: One attempt at a page; hears what the page before it returned beside its objects, None for the
+                first. None beside the objects ends the listing.
+        """
+        after: str | None = None
+        while True:
+            infos, after = self._attempt(lambda token=after: page(token))  # type: ignore[misc]
+            for info in infos:
+                with suppress(InvalidQueryError):  # a stranger's object
+                    checked_key(info.key)
+                    yield info
+            if after is None:
+                return
+
     def _path(self, uri: str) -> Path | None:
         """No local file."""
         return None
@@ -185,6 +276,39 @@ class ObjectStore(Adapter, ABC):
     def _refer(self, path: Path) -> str | None:
         """Wants a copy."""
         return None
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _stream(self, key: str) -> io.BufferedReader:
+        checked = checked_key(key)
+        raw = ObjectStream(
+            self._uri(checked),
+            lambda start, version: self._open_object(checked, start, version),
+            self._attempt,
+        )
+        return io.BufferedReader(raw, _BLOCK)
+
+    def _put_in_parts(
+        self, key: str, stream: BinaryIO, size: int, content_type: str | None, progress: Progress
+    ) -> ObjectInfo:
+        """Nothing is left of an upload that fails."""
+        assert self.part_size is not None  # that is why it goes in parts
+        md5 = md5_of(stream)
+        upload = self._attempt(lambda: self._begin(key, content_type, md5))
+        try:
+            return send(
+                upload,
+                stream,
+                md5=md5,
+                part_size=max(self.part_size, -(-size // _MAX_PARTS)),
+                at_once=self.parts_at_once,
+                attempt=self._attempt,
+                progress=progress,
+            )
+        except BaseException:
+            with suppress(PolyreelError), anew(_ABORT):  # the first error is the one to tell
+                self._attempt(upload.abort)
+            raise
 
 
 def checked_key(key: str) -> str:
@@ -197,6 +321,22 @@ def checked_key(key: str) -> str:
     if not short or not key.isprintable() or "\\" in key or any(part in ("", ".", "..") for part in parts):
         raise InvalidQueryError(f"{key[:80]!a} can't be the key of an object")
     return key
+
+
+def content_type_of(key: str) -> str | None:
+    """The media type of an object by the ending of its key, such as `video/mp4`."""
+    suffix = PurePosixPath(key).suffix.lower()
+    return _OTHER_TYPES.get(suffix) or _TYPES.types_map[True].get(suffix)
+
+
+def readable(source: Path | bytes) -> BinaryIO:
+    """What is to be put, from its start on; `NotFoundError` where it can't be read."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise NotFoundError(f"{source} can't be read: {error.strerror}") from error
 
 
 def _ignore(_: int) -> None:

@@ -8,13 +8,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from ..core.addresses import lasting
-from ..core.deadline import RetryPolicy, time_left, within
+from ..core.deadline import RetryPolicy, retry_after, time_left, within
 from ..core.errors import (
     AuthenticationError,
     InvalidQueryError,
@@ -24,7 +22,7 @@ from ..core.errors import (
     RejectedError,
     UnavailableError,
 )
-from ..core.locks import disk_error, replacing
+from ..core.locks import writing
 
 if TYPE_CHECKING:
     import httpx
@@ -79,7 +77,7 @@ class HttpsDownloads:
                     raise _status_error(answer, shown)
                 mark = _mark(answer.headers)
                 if mark is None or mark != known:
-                    with _writing(target) as out:
+                    with writing(target) as out:
                         for block in answer.iter_bytes():
                             out.write(block)
                             if time_left() <= 0:
@@ -118,15 +116,6 @@ def _translated(shown: str) -> Iterator[None]:
         raise UnavailableError(f"{shown} can't be read: {str(error) or type(error).__name__}") from error
 
 
-@contextmanager
-def _writing(target: Path) -> Iterator[BinaryIO]:
-    try:
-        with replacing(target) as out:
-            yield out
-    except OSError as error:
-        raise disk_error(error, f"the folder {target.parent}") from error
-
-
 def _status_error(answer: httpx.Response, shown: str) -> PolyreelError:
     status = answer.status_code
     said = f"{shown} answered {status} {answer.reason_phrase}".rstrip()
@@ -134,24 +123,12 @@ def _status_error(answer: httpx.Response, shown: str) -> PolyreelError:
         return NotFoundError(said)
     if status in (401, 403):
         return AuthenticationError(said, hint="give an address that is open, or signed anew")
-    after = _retry_after(answer.headers)
+    after = retry_after(answer.headers.get("retry-after", ""))
     if status == 429 or (status == 503 and after is not None):
         return RateLimitedError(said, retry_after=after)
     if status == 408 or status >= 500:
         return UnavailableError(said)
     return RejectedError(said)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, as `Retry-After` says in seconds or as a date (RFC 9110, section 10.2.3)."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _mark(headers: Mapping[str, str]) -> str | None:

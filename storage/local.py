@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +12,8 @@ from ..core.addresses import local_path
 from ..core.deadline import RetryPolicy
 from ..core.errors import InvalidQueryError, NotFoundError, PolyreelError
 from ..core.locks import disk_error, is_temporary, replacing
-from ..core.objects import ObjectInfo, ObjectStore, Progress, checked_key
+from ..core.objects import ObjectInfo, ObjectStore, Progress, checked_key, readable
+from ..core.streams import Opened
 
 _BLOCK = 1 << 20  # bytes moved at once
 
@@ -48,7 +48,7 @@ class LocalObjects(ObjectStore):
         self, key: str, source: Path | bytes, content_type: str | None, progress: Progress
     ) -> ObjectInfo:
         target = self._place(key)
-        with _readable(source) as stream:
+        with readable(source) as stream:
             try:
                 with replacing(target) as out:
                     _copy(stream, out, progress)
@@ -56,16 +56,11 @@ class LocalObjects(ObjectStore):
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 raise InvalidQueryError(self._clash(key)) from error
 
-    def _get(self, key: str, target: Path, progress: Progress) -> Path:
-        with self._open_object(key) as stream, replacing(target) as out:
-            _copy(stream, out, progress)
-        return target
-
-    def _open_object(self, key: str) -> BinaryIO:
+    def _open_object(self, key: str, start: int, version: str | None) -> Opened:
         path = self._place(key)
         if not path.is_file():
             raise NotFoundError(f"there is no object {key!r} in {self._root}")
-        return path.open("rb")
+        return Opened(path.open("rb"))
 
     def _stat(self, key: str) -> ObjectInfo | None:
         path = self._place(key)
@@ -153,15 +148,6 @@ def _names(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):  # deleted meanwhile
         return []
     return sorted(names, key=os.fsencode)
-
-
-def _readable(source: Path | bytes) -> BinaryIO:
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    try:
-        return source.open("rb")
-    except OSError as error:
-        raise NotFoundError(f"{source} can't be read: {error.strerror}") from error
 
 
 def _copy(source: BinaryIO, target: BinaryIO, progress: Progress) -> None:

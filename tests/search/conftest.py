@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from http.server import BaseHTTPRequestHandler
 
+    from polyreel.core import streams
     from polyreel.core.embedder import Embedder
-    from polyreel.core.objects import Progress
     from polyreel.core.report import VideoReport
     from polyreel.core.store import VectorStore
 
@@ -147,9 +147,9 @@ class Bucket(LocalObjects):
     def _refer(self, path: Path) -> str | None:
         return None
 
-    def _get(self, key: str, target: Path, progress: Progress) -> Path:
-        self.fetched += 1
-        return super()._get(key, target, progress)
+    def _open_object(self, key: str, start: int, version: str | None) -> streams.Opened:
+        self.fetched += key.endswith(".mp4")
+        return super()._open_object(key, start, version)
 
 
 class Opened:

@@ -1,0 +1,62 @@
+"""Real S3 servers, and the keys to them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from pydantic import SecretStr
+
+from polyreel.storage.s3 import S3Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Server:
+    """An S3 server and how to call it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    settings: dict[str, Any]
+
+    def objects(self, **changes: Any) -> S3Objects:
+        """A store in a bucket of its own, which isn't made yet."""
+        keys = {"access_key": SecretStr(self.access_key), "secret_key": SecretStr(self.secret_key)}
+        given = {"bucket": f"b-{uuid.uuid4().hex}", "endpoint": self.endpoint, "region": "us-east-1", **keys}
+        return S3Objects(**{**given, **self.settings, **changes})
+
+
+class Serve(Protocol):
+    def __call__(self, name: str, *arguments: str) -> str: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_ambient_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither keys of the developer nor those of a machine in the cloud change a test."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+
+
+@pytest.fixture(scope="session")
+def swift(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    endpoint = serve("swift", "--data", str(tmp_path_factory.mktemp("swift") / "data"), "--fresh")
+    return Server(endpoint, "test:tester", "testing", {})
+
+
+@pytest.fixture(scope="session")
+def rclone(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    endpoint = serve("rclone", "--data", str(tmp_path_factory.mktemp("rclone") / "data"), "--fresh")
+    return Server(endpoint, "test-access", "test-secret", {"checksums": "when_required"})
