@@ -118,7 +118,7 @@ def _asked_wait(state: object) -> float:
 
 
 def retry_after(value: str) -> float | None:
-    """Seconds to wait by a header `Retry-After`: a number or a date (RFC 9110, section 10.2.3); None for neither."""
+    """Seconds that a header `Retry-After` asks for, by number or date (RFC 9110, 10.2.3); else None."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, ClassVar, final
@@ -17,10 +18,10 @@ from urllib.parse import unquote
 
 from .adapter import Adapter
 from .deadline import RetryPolicy, anew, within
-from .errors import InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
+from .errors import InvalidQueryError, NotFoundError, PolyreelError, UnavailableError, UnsupportedError
 from .locks import writing
 from .parts import Upload, md5_of, send
-from .streams import Opened, ObjectStream
+from .streams import ObjectStream, Opened
 
 _BLOCK = 1 << 20  # bytes moved at once
 _ABORT = 30.0  # seconds for deleting the parts of a failed upload, whatever became of its own deadline
@@ -148,7 +149,7 @@ class ObjectStore(Adapter, ABC):
 
         Objects of others whose keys can't be keys, such as `folder/`, are left out.
         """
-        return self._list(prefix)
+        return self._list(prefix) if _may_begin_a_key(prefix) else iter(())
 
     @final
     def exists(self, key: str) -> bool:
@@ -256,12 +257,14 @@ class ObjectStore(Adapter, ABC):
         """A listing page by page, each tried again by itself.
 
         Args:
-            page: One attempt at a page; hears what the page before it returned beside its objects, None for the
-                first. None beside the objects ends the listing.
+            page: One attempt at a page; hears what the page before it returned beside its objects, None for
+                the first. None beside the objects ends the listing.
         """
         after: str | None = None
         while True:
-            infos, after = self._attempt(lambda token=after: page(token))  # type: ignore[misc]
+            before, (infos, after) = after, self._attempt(partial(page, after))
+            if after is not None and after == before:
+                raise UnavailableError(f"the {self.kind} store lists the same page again and again")
             for info in infos:
                 with suppress(InvalidQueryError):  # a stranger's object
                     checked_key(info.key)
@@ -321,6 +324,11 @@ def checked_key(key: str) -> str:
     if not short or not key.isprintable() or "\\" in key or any(part in ("", ".", "..") for part in parts):
         raise InvalidQueryError(f"{key[:80]!a} can't be the key of an object")
     return key
+
+
+def _may_begin_a_key(prefix: str) -> bool:
+    """Whether any key can start so; stores disagree about the others."""
+    return not any(part in ("", ".", "..") for part in prefix.split("/")[:-1])
 
 
 def content_type_of(key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Uploads in parts: each part is tried again by itself, several are on their way at once, failures leave nothing."""
+"""Uploads in parts: each is tried again by itself, several go at once, and a failure leaves nothing."""
 
 from __future__ import annotations
 
@@ -45,10 +45,15 @@ def send(
     attempt: Attempt,
     progress: Callable[[int], None],
 ) -> ObjectInfo:
-    """Send a stream part by part and make the object of it; memory holds `at_once` parts.
+    """Send a stream part by part and make the object of it.
 
     Args:
+        upload: Has begun.
+        stream: At its start.
         md5: The digest that the whole stream must have; the object is not made of another.
+        part_size: Bytes of each part but the last.
+        at_once: Parts that are on their way, and in memory, at once.
+        attempt: How the store calls its driver.
         progress: Hears the bytes of the parts that arrived, in order.
 
     Raises:

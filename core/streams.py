@@ -1,4 +1,4 @@
-"""Objects read as streams: a connection that is cut is opened again where it ended, and checksums are compared."""
+"""Objects read as streams: opened again where a connection was cut, and compared with their checksums."""
 
 from __future__ import annotations
 

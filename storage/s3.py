@@ -32,7 +32,7 @@ _PLAIN = "!$&'()*+,;=:@/ "  # stands unquoted in addresses, as people type them;
 
 
 class S3Objects(ObjectStore):
-    """Objects in one bucket of AWS, MinIO, Swift, R2 or another store that speaks S3. Contract: `ObjectStore`.
+    """Objects in a bucket of AWS, MinIO, Swift, R2 or any store that speaks S3. Contract: `ObjectStore`.
 
     Buckets and objects are private unless `acl` or the bucket itself says otherwise. Every object carries its
     MD5 as metadata, and what is read is compared with it.
@@ -42,7 +42,8 @@ class S3Objects(ObjectStore):
         prefix: A folder in the bucket that holds everything.
         endpoint: Address of the store; AWS when left out.
         region: That of the profile or of AWS_REGION when left out, else us-east-1.
-        addressing: `path` (https://host/bucket/key), `virtual` (https://bucket.host/key), or what fits the endpoint.
+        addressing: `path` (https://host/bucket/key), `virtual` (https://bucket.host/key), or what fits the
+            endpoint.
         profile: A section of ~/.aws/config.
         access_key: With `secret_key`; where both are left out, boto3 looks for credentials (environment,
             profile, container, instance).
@@ -192,7 +193,8 @@ class S3Objects(ObjectStore):
                 answer = self._clients.get().list_objects_v2(
                     Bucket=self._bucket, Prefix=self._prefix + prefix, MaxKeys=_PAGE, **more
                 )
-            return list(map(self._listed, answer.get("Contents", ()))), answer.get("NextContinuationToken")
+            found = list(map(self._listed, answer.get("Contents", ())))
+            return found, answer.get("NextContinuationToken")
 
         return self._pages(page)
 
@@ -267,7 +269,7 @@ class S3Objects(ObjectStore):
         return ObjectInfo(key, entry["Size"], entry["LastModified"].timestamp(), etag_of(entry))
 
     def _md5_of(self, answer: Mapping[str, Any]) -> str | None:
-        """The digest of the whole: what we stored with it, else its ETag where that is the MD5 by tradition."""
+        """The digest of the whole: what we stored with it, else its ETag where that is an MD5."""
         traditional = self._with_md5 and "kms" not in answer.get("ServerSideEncryption", "")
         found = own_md5(answer) or (etag_of(answer) if traditional else "")
         return found if _MD5.fullmatch(found) else None

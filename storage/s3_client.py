@@ -63,7 +63,7 @@ _CODES: Mapping[str, tuple[type[PolyreelError], str | None]] = {
     "TooManyRequests": (RateLimitedError, None),
     "RequestLimitExceeded": (RateLimitedError, None),
 }
-"""By the code of an answer (Amazon S3 API Reference, "Error responses"); those of other stores are the same."""
+"""By the code of an answer (Amazon S3 API Reference, "Error responses"), which other stores keep to."""
 
 _STATUS: Mapping[int, tuple[type[PolyreelError], str | None]] = {
     301: _CODES["PermanentRedirect"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from hashlib import md5
@@ -50,7 +50,7 @@ class S3Upload(Upload):
         self._sizes[number] = len(body)
 
     def finish(self) -> ObjectInfo:
-        """Make the object; an upload that isn't there any more was finished by a call whose answer was lost."""
+        """Make the object; an upload that is gone may have been finished by a call whose answer was lost."""
         parts = [self._parts[number] for number in sorted(self._parts)]
         try:
             with told(self.uri):

@@ -23,6 +23,7 @@ import pytest
 
 from ..core.errors import InvalidQueryError, NotFoundError
 from ..core.objects import ObjectStore
+from .gaps import Gaps
 
 KEYS = ("a", "a-b/c", "a.b", "a/b", "a/c/d", "a0", "b/1", "ä", "日本/海 #1?%41&+.mp4", "𝔘")
 """Keys in the order of their UTF-8 bytes; sorting names folder by folder, or UTF-16, gives another order."""
@@ -46,8 +47,11 @@ WRONG_KEYS = (
 LARGE = bytes(range(256)) * (36 << 10)  # 9 MiB, more than a part of a multipart upload
 
 
-class ObjectContract:
-    """One test for each line of `core.objects`. An author writes the fixture `objects`."""
+class ObjectContract(Gaps):
+    """One test for each line of `core.objects`. An author writes the fixture `objects`.
+
+    What a store can't do is declared in `gaps`.
+    """
 
     many: ClassVar[int] = 30
     """Objects of the largest listing; more than a page of the service."""

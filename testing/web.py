@@ -41,8 +41,9 @@ def send(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **head
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
-    with suppress(ConnectionError):  # the client may not want the body
-        handler.wfile.write(body)
+    if handler.command != "HEAD":
+        with suppress(ConnectionError):  # the client may not want the body
+            handler.wfile.write(body)
 
 
 def cut(handler: BaseHTTPRequestHandler, body: bytes, after: int) -> None:
@@ -65,6 +66,7 @@ def serving() -> Iterator[Site]:
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             site.asked[path] += 1
             site.headers.append(dict(self.headers))
             answer = site.answers.get(path)
@@ -72,6 +74,8 @@ def serving() -> Iterator[Site]:
                 answer(self, site.asked[path])
             else:
                 send(self, 404)
+
+        do_DELETE = do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - the names that the library looks for
 
         def log_message(self, format: str, *args: object) -> None:
             """Be silent."""

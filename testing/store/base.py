@@ -1,4 +1,4 @@
-"""What every part of the contract uses: fixtures, the author's hooks, and gaps as strict marks."""
+"""What every part of the contract uses: fixtures and the author's hooks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from ...core.records import Record, Vector
 from ...core.requests import Answer, Near, NearVector, SearchRequest
 from ...core.space import CollectionSpec, Metric, Space
 from ...core.store import VectorStore
+from ..gaps import Gaps
 from .rows import DIMENSION, SCHEMA, vectors
 
 MakeStore = Callable[[], VectorStore]
 
 
-class StoreTests:
+class StoreTests(Gaps):
     """Fixtures and hooks. An author writes `make_store`, and the rest where a store differs.
 
     `make_store` gives a function that makes a store which isn't open. Called twice it reaches the same place,
@@ -31,24 +32,11 @@ class StoreTests:
     process, such as `functools.partial(MyStore, path=tmp_path)`.
     """
 
-    gaps: ClassVar[Mapping[str, str]] = {}
-    """Tests that must fail, and why (`"ours: ..."`, `"upstream: ..."`, `"never: ..."`).
-
-    A key is a test's name, or with brackets one case of it: `"test_a_filter_finds[year == 2020]"`. The mark
-    is strict: a gap that closes fails until it is struck out here.
-    """
-
     metrics: ClassVar[Sequence[Metric]] = (Metric.COSINE,)
     """The metrics that the store has."""
 
     media: ClassVar[frozenset[Modality]] = frozenset()
     """What the collection is handed; nothing for vectors."""
-
-    def __init_subclass__(cls) -> None:
-        """Refuse a gap that names no test."""
-        super().__init_subclass__()
-        if unknown := [name for name in cls.gaps if not hasattr(cls, name.partition("[")[0])]:
-            raise TypeError(f"{cls.__name__}.gaps names tests that don't exist: {', '.join(unknown)}")
 
     # -- the author's hooks -------------------------------------------------------------------------------
 
@@ -70,13 +58,6 @@ class StoreTests:
         return NearVector(vector)
 
     # -- what the tests use -------------------------------------------------------------------------------
-
-    @pytest.fixture(autouse=True)
-    def _gap(self, request: pytest.FixtureRequest) -> None:
-        name: str = request.node.name
-        reason = self.gaps.get(name) or self.gaps.get(name.partition("[")[0])
-        if reason:
-            request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
     @pytest.fixture
     def store(self, make_store: MakeStore) -> Iterator[VectorStore]:

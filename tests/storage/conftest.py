@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -12,7 +14,7 @@ from pydantic import SecretStr
 from polyreel.storage.s3 import S3Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -24,9 +26,20 @@ class Server:
     access_key: str
     secret_key: str
     settings: dict[str, Any]
+    made: list[S3Objects] = field(default_factory=list)
+
+    @contextmanager
+    def bucket(self) -> Iterator[S3Objects]:
+        """A store in a new bucket. All of them share connections: to make a client takes a while."""
+        if not self.made:
+            self.made.append(self.objects())
+        store = copy.copy(self.made[0])
+        store._bucket, store._found = f"b-{uuid.uuid4().hex}", False
+        store.ensure_bucket()
+        yield store
 
     def objects(self, **changes: Any) -> S3Objects:
-        """A store in a bucket of its own, which isn't made yet."""
+        """A store of its own, whose bucket isn't made yet."""
         keys = {"access_key": SecretStr(self.access_key), "secret_key": SecretStr(self.secret_key)}
         given = {"bucket": f"b-{uuid.uuid4().hex}", "endpoint": self.endpoint, "region": "us-east-1", **keys}
         return S3Objects(**{**given, **self.settings, **changes})
@@ -40,7 +53,13 @@ class Serve(Protocol):
 def _no_ambient_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither keys of the developer nor those of a machine in the cloud change a test."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)

@@ -1,8 +1,8 @@
-"""S3 on two real servers, Swift and rclone: the contract of object stores, and what a remote store adds to it."""
+"""S3 on two real servers: Swift, which checks signatures strictly, and rclone, which is odd elsewhere."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 class TestSwift(ObjectContract):
     @pytest.fixture
     def objects(self, swift: Server) -> Iterator[ObjectStore]:
-        with swift.objects() as objects:
-            objects.ensure_bucket()
+        with swift.bucket() as objects:
             yield objects
 
 
 class TestRclone(ObjectContract):
+    gaps: ClassVar = {
+        "test_deleting_what_is_missing_is_fine": "upstream: rclone keeps files; to delete a key that "
+        "is a folder it answers with 500",
+    }
+
     @pytest.fixture
     def objects(self, rclone: Server) -> Iterator[ObjectStore]:
-        with rclone.objects() as objects:
-            objects.ensure_bucket()
+        with rclone.bucket() as objects:
             yield objects

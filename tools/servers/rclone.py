@@ -1,4 +1,4 @@
-"""rclone's S3 server on a folder, for the tests: prints `READY <address>` once it serves, and ends on SIGTERM."""
+"""rclone's S3 server on a folder, for the tests: prints `READY <address>` once it serves; ends on SIGTERM."""
 
 from __future__ import annotations
 

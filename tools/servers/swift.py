@@ -1,7 +1,7 @@
-"""OpenStack Swift that speaks S3, for the tests: prints `READY <address>` once it serves, and ends on SIGTERM.
+"""OpenStack Swift with its S3 API, for the tests: prints `READY <address>` once it serves; ends on SIGTERM.
 
-The four real servers (account, container, object, proxy) on one folder with one replica, on loopback only. Users
-come from `tempauth`; the S3 access key is `account:user`. The folder's disk must have extended attributes.
+The four real servers (account, container, object, proxy) over one folder with one replica, on loopback only.
+Users come from `tempauth`; the S3 access key is `account:user`. The disk must have extended attributes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 _KINDS = ("account", "container", "object")
 _PIPELINE = (
@@ -54,7 +55,7 @@ class _Server:
         self._kind = kind
         self._folder = folder
 
-    def __enter__(self) -> _Server:
+    def __enter__(self) -> Self:
         program = Path(sys.executable).with_name(f"swift-{self._kind}-server")
         with (self._folder / f"{self._kind}.log").open("w") as log:
             self._process = subprocess.Popen(
