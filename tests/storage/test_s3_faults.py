@@ -49,7 +49,8 @@ def waits() -> list[float]:
 
 def connected(site: Site | str, waits: list[float] | None = None, **settings: Any) -> S3Objects:
     endpoint = site if isinstance(site, str) else f"http://{site.address}"
-    retry = RetryPolicy(attempts=3, base=0.001, cap=0.01, sleep=[].append if waits is None else waits.append)
+    heard: list[float] = [] if waits is None else waits
+    retry = RetryPolicy(attempts=3, base=0.001, cap=0.01, sleep=heard.append)
     keys = {"access_key": SecretStr("access"), "secret_key": SecretStr(SECRET)}
     given = {"bucket": "bucket", "endpoint": endpoint, "region": "us-east-1", "patience": 1.0, **keys}
     return S3Objects(**{"retry": retry, **given, **settings})
@@ -294,7 +295,7 @@ def test_an_upload_that_is_gone_was_not_finished_unless_the_object_is_there(site
 
 def test_options_go_with_every_object(site: Site) -> None:
     site.answers[KEY] = lambda handler, _: send(handler, 200, ETag='"1"')
-    settings = {
+    settings: dict[str, Any] = {
         "encryption": "aws:kms",
         "kms_key_id": "k1",
         "storage_class": "STANDARD_IA",

@@ -123,6 +123,9 @@ def test_a_prefix_of_the_bucket_is_taken_in_by_the_command_line(
     assert "2 skipped" in second.output
     found = CliRunner().invoke(app, ["search", "red ball", "--json"])
     assert f"{address}ball_a.mp4" in found.output
+    saved = CliRunner().invoke(app, ["search", "red ball", "--limit", "2", "--save-to", "out"])
+    assert saved.exit_code == 0, saved.output
+    assert len(list((config.parent / "out").glob("00?_ball_a_*.mp4"))) >= 1
     assert keys(objects, "videos/") == []  # they stay where they are
     for text in (first.output, second.output, found.output, (config.parent / "log.jsonl").read_text()):
         assert server.secret_key not in text

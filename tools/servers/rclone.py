@@ -32,7 +32,6 @@ def main() -> int:
         "--auth-key",
         f"{wanted.access_key},{wanted.secret_key}",
     ]
-    command += ["--vfs-cache-mode", "off", "--dir-cache-time", "0s"]
     if wanted.cert:
         command += ["--cert", wanted.cert, "--key", wanted.key]
     environment = {**os.environ, "RCLONE_CONFIG": os.devnull}
