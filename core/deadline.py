@@ -53,6 +53,16 @@ def time_left(default: float = float("inf")) -> float:
     return default if end is None else max(0.0, end - time.monotonic())
 
 
+def check_time() -> None:
+    """Stop a long work whose deadline is over.
+
+    Raises:
+        UnavailableError: No time is left.
+    """
+    if time_left() <= 0:
+        raise UnavailableError("it took longer than it may", hint="raise the timeout or try again later")
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often, and how patiently, a retryable error is tried again.

@@ -17,7 +17,7 @@ from typing import BinaryIO, ClassVar, final
 from urllib.parse import unquote
 
 from .adapter import Adapter
-from .deadline import RetryPolicy, anew, within
+from .deadline import RetryPolicy, anew, check_time, within
 from .errors import InvalidQueryError, NotFoundError, PolyreelError, UnavailableError, UnsupportedError
 from .locks import writing
 from .parts import Upload, md5_of, send
@@ -119,10 +119,12 @@ class ObjectStore(Adapter, ABC):
         Raises:
             NotFoundError: There is no such object.
             IntegrityError: Its bytes are not those that were stored.
+            UnavailableError: The store failed again and again, or it took longer than `transfer_timeout`.
         """
         with within(self._transfer_timeout), self._stream(key) as stream, writing(target) as out:
             moved = 0
             while block := stream.read(_BLOCK):
+                check_time()
                 out.write(block)
                 moved += len(block)
                 if progress is not None:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, BinaryIO
 
+from .deadline import check_time
 from .errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def send(
 
     Raises:
         IntegrityError: The file changed while it was read.
+        UnavailableError: It took longer than it may, or a part failed for good.
     """
     digest = hashlib.md5(usedforsecurity=False)
     sent = 0
@@ -65,6 +67,7 @@ def send(
         running: deque[tuple[int, Future[None]]] = deque()
         try:
             for number, body in enumerate(_pieces(stream, part_size), start=1):
+                check_time()
                 if len(running) == at_once:
                     sent += _arrived(running)
                     progress(sent)

@@ -278,11 +278,16 @@ def test_an_upload_that_is_stopped_is_aborted(site: Site, tmp_path: Path) -> Non
     assert upload.calls[-1] == "DELETE"
 
 
-def test_an_upload_without_an_end_by_its_deadline_is_aborted(site: Site) -> None:
-    upload = Multipart(site, {2: 500})
-    with connected(site, transfer_timeout=0.0) as objects, pytest.raises(UnavailableError):
-        objects.put("a", LARGE)
-    assert upload.calls[-1] == "DELETE"
+def test_a_transfer_that_takes_too_long_is_stopped_and_tidied_up(site: Site, tmp_path: Path) -> None:
+    upload = Multipart(site, {})
+    with connected(site, transfer_timeout=0.0) as objects:
+        with pytest.raises(UnavailableError, match="took longer"):
+            objects.put("a", LARGE)
+        assert upload.calls == ["POST", "DELETE"]
+        site.answers[KEY] = lambda handler, _: send(handler, 200, b"1")
+        with pytest.raises(UnavailableError, match="took longer"):
+            objects.get("a", tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_upload_that_is_gone_was_not_finished_unless_the_object_is_there(site: Site) -> None:
