@@ -71,22 +71,6 @@ class Fetcher:
                 message = error.message.replace(str(source.path), source.name)
                 raise MediaError(message, hint=error.hint) from error
 
-    @contextmanager
-    def local(self, uri: str) -> Iterator[Path]:
-        """A file with the video at an address: the file itself, or a copy for as long as the context lasts.
-
-        Raises:
-            NotFoundError: It is neither on this machine nor in the object store, or not any more.
-        """
-        path, key = self.objects.path(uri), self.objects.key(uri)
-        if path is None and key is not None:
-            with TemporaryDirectory(prefix="polyreel-") as folder:
-                yield self.objects.get(key, Path(folder, file_name(key)))
-        elif path is not None and path.is_file():
-            yield path
-        else:
-            raise NotFoundError(f"the video {uri} isn't there", hint="ingest it again where it is now")
-
     def video_id(self, remote: Remote, path: Path) -> str:
         """The digest of a remote file, which is fetched to `path` only if it changed since the last time."""
         mark, sha256 = self.journal.remote(_identity(remote)) or (None, "")
@@ -138,6 +122,23 @@ class Fetcher:
                 f"{remote.name} can't be fetched here", hint="open the stack with polyreel.open"
             )
         return self.downloads.get(remote.address, path, known=mark)
+
+
+@contextmanager
+def local_copy(uri: str, objects: ObjectStore) -> Iterator[Path]:
+    """A file with the video at an address: the file itself, or a copy for as long as the context lasts.
+
+    Raises:
+        NotFoundError: It is neither on this machine nor in the object store, or not any more.
+    """
+    path, key = objects.path(uri), objects.key(uri)
+    if path is None and key is not None:
+        with TemporaryDirectory(prefix="polyreel-") as folder:
+            yield objects.get(key, Path(folder, file_name(key)))
+    elif path is not None and path.is_file():
+        yield path
+    else:
+        raise NotFoundError(f"the video {uri} isn't there", hint="ingest it again where it is now")
 
 
 def sha256_of(path: Path) -> str:

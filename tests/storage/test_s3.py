@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .conftest import Server
 
 
+pytestmark = pytest.mark.slow
+
+
 class TestSwift(ObjectContract):
     @pytest.fixture
     def objects(self, swift: Server) -> Iterator[ObjectStore]:

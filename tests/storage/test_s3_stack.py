@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .conftest import Server
 
+pytestmark = pytest.mark.slow
 CONFIG = """
 stack = "films"
 [stacks.films]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from .conftest import Serve
 
+pytestmark = pytest.mark.slow
 ONCE = RetryPolicy(attempts=1)
 
 
