@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from .addresses import file_name, same_file
+from .addresses import same_file
 from .errors import MediaError, NotFoundError, PolyreelError, UnsupportedError
 from .journal import Journal
 from .objects import ObjectStore
@@ -122,23 +122,6 @@ class Fetcher:
                 f"{remote.name} can't be fetched here", hint="open the stack with polyreel.open"
             )
         return self.downloads.get(remote.address, path, known=mark)
-
-
-@contextmanager
-def local_copy(uri: str, objects: ObjectStore) -> Iterator[Path]:
-    """A file with the video at an address: the file itself, or a copy for as long as the context lasts.
-
-    Raises:
-        NotFoundError: It is neither on this machine nor in the object store, or not any more.
-    """
-    path, key = objects.path(uri), objects.key(uri)
-    if path is None and key is not None:
-        with TemporaryDirectory(prefix="polyreel-") as folder:
-            yield objects.get(key, Path(folder, file_name(key)))
-    elif path is not None and path.is_file():
-        yield path
-    else:
-        raise NotFoundError(f"the video {uri} isn't there", hint="ingest it again where it is now")
 
 
 def sha256_of(path: Path) -> str:

@@ -273,8 +273,6 @@ class VideoSearch:
 
     def thumbnail(self, hit: Hit | Record, out: str | Path, *, size: int = 320) -> Path:
         """Write a picture from the middle of a hit as JPEG."""
-        from .remotes import local_copy
-
         record = hit.record if isinstance(hit, Hit) else hit
         return self._saver().thumbnail(record, Path(out), size)
 
