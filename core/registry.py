@@ -31,6 +31,7 @@ EXTRAS = {
     "volcengine": "volcengine",
     "tos": "tos",
     "boto3": "s3",
+    "pyarrow": "bundle",
 }
 """Which extra of polyreel brings a package."""
 

@@ -25,6 +25,7 @@ from .staging import Staging
 from .store import VectorStore
 
 if TYPE_CHECKING:
+    from .copying import CopyReport, Progress, StackEnd
     from .gc import GcReport
     from .inference import Inferred
     from .intake import Described, Intake, Paths
@@ -143,6 +144,49 @@ class VideoSearch:
             LOGGER.info("deleted", extra={"video_id": video_id})
         store.flush()
         return known
+
+    def copy_to(
+        self,
+        target: VideoSearch | str | Path,
+        *,
+        merge: bool = False,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> CopyReport:
+        """Copy the collection into another stack, or into a bundle, without embedding again (`core.copying`).
+
+        Args:
+            target: An open stack with an embedder of the same space, or the folder of a new bundle.
+            merge: Also into a collection that holds other records; those of the same ids are replaced.
+            dry_run: Only check whether it can be done, and count.
+            progress: Hears what is being copied, how many are done, and of how many.
+
+        Raises:
+            PolyreelError: The two don't fit, and nothing was written; or what was copied isn't what is there.
+        """
+        from .copying import copy
+
+        there = target._copy_end if isinstance(target, VideoSearch) else Path(target)  # noqa: SLF001  # ours
+        return copy(self._copy_end, there, merge=merge, dry_run=dry_run, progress=progress)
+
+    def copy_from(
+        self,
+        bundle: str | Path,
+        *,
+        merge: bool = False,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> CopyReport:
+        """Copy a bundle into the collection; the arguments are those of `copy_to`."""
+        from .copying import copy
+
+        return copy(Path(bundle), self._copy_end, merge=merge, dry_run=dry_run, progress=progress)
+
+    @property
+    def _copy_end(self) -> StackEnd:
+        from .copying import StackEnd
+
+        return StackEnd(self.stack, self._opened_if_there, lambda: self._opened(create=True))
 
     # -- searching ----------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ def rule(rooms: str = "", packages: str = "", lazy: str = "") -> Rule:
 RULES = {
     "": Rule(everything=True),  # the root's own modules join the rooms
     "core": rule("core", lazy="numpy"),
+    "core.bundle_rows": rule("core", lazy="numpy pyarrow"),
     "core.deadline": rule("core", lazy="tenacity"),
     "media": rule("core", "av numpy scenedetect"),
     "backends": rule("core"),

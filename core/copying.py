@@ -1,0 +1,310 @@
+"""Copying a collection: between the stores of two stacks, or to and from a bundle. Nothing is embedded again.
+
+1. The two must fit: the same space, fields that can be kept, a target without records of others.
+2. The ids of the source are listed, and the records copied in that order, piece by piece. A ledger
+   (`core.copy_ledger`) or the unfinished bundle knows how far the copy is, so that it goes on after a crash.
+3. The manifests follow, under the target's own identity, each after the files that belong to its video.
+4. The numbers of records are compared, and a sample of them with vectors, fields and texts.
+
+Run once more after it was done, it copies the videos whose manifests are new or changed since.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+
+from .bundle import LEDGER, Bundle, BundleWriter, refuse_existing
+from .copy_ledger import Ledger
+from .copy_sources import Batch, BundleSource, Source, StackSource
+from .copy_targets import BundleTarget, Files, StackTarget, Target, Written
+from .copy_verifying import verify
+from .errors import ConfigurationError, IntegrityError, InvalidQueryError, NotFoundError, UnsupportedError
+from .manifest import Manifest
+from .reshaping import Reshaper, Survey
+from .stack import Stack
+from .store import VectorStore
+
+Progress = Callable[[str, int, int | None], None]
+"""Hears what is being copied (`records`, `videos`), how many are done, and of how many, if that is known."""
+
+_CHUNK = 40  # batches between two marks of the progress; a crash costs at most one chunk
+
+
+@dataclass(frozen=True, slots=True)
+class StackEnd:
+    """A stack to copy from or into.
+
+    Args:
+        there: Opens its collection; None where there is none.
+        made: Opens it, and makes it where there is none.
+    """
+
+    stack: Stack
+    there: Callable[[], VectorStore | None]
+    made: Callable[[], VectorStore]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReport:
+    """What a copy did, or in a dry run would do.
+
+    Args:
+        total: Records in the source.
+        records: Written by this run; fewer where it went on, or had nothing to do.
+        videos: Manifests written by this run.
+        files: Files carried to the other object store by this run.
+        compared: Records of the sample that were compared with the source's.
+        notes: What a user should know of the result.
+        problems: Files and manifests of the source that couldn't be read; the rest was copied.
+        seconds: Spent.
+    """
+
+    total: int
+    records: int = 0
+    videos: int = 0
+    files: int = 0
+    compared: int = 0
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was copied."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, object]:
+        """The form of `polyreel copy --json`."""
+        return {
+            "dry_run": self.dry_run,
+            "total": self.total,
+            "records": self.records,
+            "videos": self.videos,
+            "files": self.files,
+            "compared": self.compared,
+            "notes": list(self.notes),
+            "problems": list(self.problems),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def copy(
+    source: StackEnd | Path,
+    target: StackEnd | Path,
+    *,
+    merge: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> CopyReport:
+    """Copy a collection; a path is a bundle's.
+
+    Args:
+        source: Not to be written to meanwhile.
+        target: A collection that is missing, empty, or holds only what this copy brought; a new bundle.
+        merge: Also into a collection that holds other records: those of the same ids are replaced.
+        dry_run: Only check whether it can be done, and count.
+        progress: Hears how far it is.
+
+    Raises:
+        ConfigurationError: The two don't fit; nothing was written.
+        UnsupportedError: The target takes no vectors, or the source gives none.
+        NotFoundError: There is nothing to copy.
+        IntegrityError: The bundle is damaged, or what was copied isn't what is there now.
+    """
+    began = time.monotonic()
+    run = _Run(_opened(source), merge, dry_run, progress or _ignore)
+    if isinstance(target, StackEnd):
+        run.into_stack(target)
+    elif isinstance(source, Path):
+        raise InvalidQueryError("both are bundles", hint="copy the folder with the system's own tools")
+    else:
+        run.into_bundle(target)
+    return run.report(time.monotonic() - began)
+
+
+def _opened(source: StackEnd | Path) -> Source:
+    if isinstance(source, Path):
+        return BundleSource(Bundle(source))
+    store = source.there()
+    if store is None:
+        raise NotFoundError(f"there is no collection to copy in the stack {source.stack.name!r}")
+    return StackSource(source.stack, store)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One copy."""
+
+    source: Source
+    merge: bool
+    dry_run: bool
+    tell: Progress
+    written: Written = field(default_factory=Written)
+    notes: list[str] = field(default_factory=list)
+    recipes: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+    compared: int = 0
+
+    def report(self, seconds: float) -> CopyReport:
+        written = self.written
+        return CopyReport(
+            self.total,
+            written.records,
+            written.videos,
+            written.files,
+            self.compared,
+            tuple(self.notes),
+            tuple(written.problems),
+            seconds,
+            self.dry_run,
+        )
+
+    def into_bundle(self, path: Path) -> None:
+        """Write a bundle."""
+        refuse_existing(path)
+        if self.dry_run:
+            self._foretell(None)
+            return
+        with ExitStack() as opened:
+            writer = BundleWriter(path, self.source.id, self.source.spec)
+            opened.callback(writer.close)
+            with Ledger(writer.folder / LEDGER) as ledger:
+                self._move(BundleTarget(writer, self.written), ledger)
+            writer.finish()
+
+    def into_stack(self, end: StackEnd) -> None:
+        """Write into a stack's collection."""
+        stack = end.stack
+        self._check_space(stack)
+        store = end.there()
+        if store is not None and store.meta.uid == self.source.id:
+            raise InvalidQueryError("both are the same collection", hint="name another stack")
+        reshaper = Reshaper(self.source.spec.fields, store.schema if store else stack.fields)
+        if self.dry_run:
+            self._check_unused(stack, store, None)
+            self.notes += self._survey(reshaper).notes()
+            self._foretell(Files(self.source.objects, stack.objects, None, self.written))
+            return
+        known = _ledger_path(stack, self.source.id, store) if store else None
+        with ExitStack() as opened:
+            ledger = opened.enter_context(Ledger(known)) if known and known.exists() else None
+            self._check_unused(stack, store, ledger)
+            if ledger and self.merge and ledger.state("finished"):
+                ledger.reset()
+            if ledger is None or ledger.state("surveyed") is None:
+                self.notes += self._survey(reshaper).notes()
+            store = store or end.made()
+            stack.objects.ensure_bucket()
+            ledger = ledger or opened.enter_context(Ledger(_ledger_path(stack, self.source.id, store)))
+            ledger.remember("surveyed", "yes")
+            files = Files(self.source.objects, stack.objects, ledger, self.written)
+            self._move(StackTarget(self.source, store, ledger, reshaper, files), ledger)
+            ledger.remember("finished", "yes")
+            self._compare_recipes(stack)
+
+    # -- checks -------------------------------------------------------------------------------------------
+
+    def _check_space(self, stack: Stack) -> None:
+        if stack.spec.media:
+            raise UnsupportedError(
+                f"the store of the stack {stack.name!r} vectorizes media by itself and takes no vectors",
+                hint="ingest the videos into that stack",
+            )
+        differences = stack.space.differences(self.source.spec.space)
+        if differences:
+            raise ConfigurationError(
+                f"the vectors of {self.source.what} are of another space than those of the stack "
+                f"{stack.name!r}: {'; '.join(differences)}",
+                hint="give that stack the same embedder, or ingest the videos into it",
+            )
+
+    def _check_unused(self, stack: Stack, store: VectorStore | None, ledger: Ledger | None) -> None:
+        """Refuse a collection with records that this copy can't have brought."""
+        there = store.count() if store else 0
+        ours = max(ledger.listed or 0, self.source.count()) if ledger else 0
+        if there > ours and not self.merge:
+            known = f"{ours} of which may be this copy's" if ours else "none of which this copy brought"
+            raise ConfigurationError(
+                f"the collection {stack.collection!r} of the stack {stack.name!r} holds {there} records, {known}",
+                hint="name another collection in that stack, or say --merge, which replaces records of the "
+                "same ids and keeps all others",
+            )
+
+    def _survey(self, reshaper: Reshaper) -> Survey:
+        """What becomes of the fields, looked up before anything is written."""
+        survey = Survey() if reshaper.alike else reshaper.survey(self.source.scan())
+        if survey.refused:
+            lines = [
+                f"{name!r} is {was.value}, in the target {wanted.value}: {survey.refused[name]} of "
+                f"{survey.records} values can't be kept without loss, such as {survey.examples[name]}"
+                for name, (was, wanted) in reshaper.changed.items()
+                if survey.refused[name]
+            ]
+            raise ConfigurationError(
+                f"fields have other types: {'; '.join(lines)}",
+                hint="give the field another name in the target, or its old type",
+            )
+        return survey
+
+    def _foretell(self, files: Files | None) -> None:
+        """Count what would be done."""
+        self.total = self.written.records = self.source.count()
+        for manifest in self.source.manifests(self.written.problems):
+            self.written.videos += 1
+            self.written.files += len(files.of(manifest)) if files else 0
+
+    # -- the work -----------------------------------------------------------------------------------------
+
+    def _move(self, target: Target, ledger: Ledger) -> None:
+        finished = ledger.state("finished") is not None
+        if ledger.state("began") is None:
+            ledger.remember("began", datetime.now(UTC).isoformat(timespec="seconds"))
+        listed = self.source.begin(ledger)
+        for chunk in _chunks(self.source.batches(target.place)):
+            target.write(chunk)
+            self.tell("records", target.place, listed)
+        target.commit(self._told(self.source.manifests(self.written.problems)))
+        self.total = self.source.count()
+        sample = 0 if finished else listed  # what was written to the target since is the user's
+        try:
+            self.compared = verify(self.source, target, total=self.total, listed=sample, merge=self.merge)
+        except IntegrityError:
+            target.restart()
+            raise
+
+    def _told(self, manifests: Iterator[Manifest]) -> Iterator[Manifest]:
+        for done, manifest in enumerate(manifests, start=1):
+            self.recipes[manifest.recipe] += 1
+            yield manifest
+            self.tell("videos", done, None)
+
+    def _compare_recipes(self, stack: Stack) -> None:
+        others = self.recipes.total() - self.recipes[stack.recipe.key]
+        if others:
+            self.notes.append(
+                f"{others} videos were cut by another recipe than the stack {stack.name!r} has: an ingest of "
+                "them there embeds them anew"
+            )
+
+
+def _ledger_path(stack: Stack, source: str, store: VectorStore) -> Path:
+    """A file for each pair of source and target."""
+    return stack.state / f"copy-{source[:32]}-{store.meta.uid[:32]}.sqlite"
+
+
+def _chunks(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """The batches in pieces; each piece is used up before the next one is asked for."""
+    for first in batches:
+        yield chain([first], islice(batches, _CHUNK - 1))
+
+
+def _ignore(what: str, done: int, total: int | None) -> None:
+    """Nobody listens."""
