@@ -129,7 +129,7 @@ class _Lines:
         self._said = 0
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Hear it."""
-        if total and (percent := done * 100 // total) >= self._said + _STEP:
+        """Hear it; the end is told by the report."""
+        if total and done < total and (percent := done * 100 // total) >= self._said + _STEP:
             self._said = percent
             output.message(f"{done} of {total} {what}")

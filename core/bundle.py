@@ -143,21 +143,23 @@ class Bundle:
     def _opened(self, part: Part) -> Iterator[Any]:
         with _readable(self.path), pyarrow().parquet.ParquetFile(self.path / part.name) as file:
             if not file.schema_arrow.equals(self._rows.schema):
-                raise IntegrityError(f"{self.path / part.name} has other columns than {_INDEX} declares")
+                raise IntegrityError(
+                    f"{self.path / part.name} has other columns than {_INDEX} declares",
+                    hint="take another copy of it",
+                )
             yield file
 
     def _check(self, part: Part) -> None:
         path = self.path / part.name
-        try:
-            size = path.stat().st_size
-            whole = size == part.bytes and sha256_of(path) == part.sha256
-        except OSError as error:
-            raise disk_error(error, f"the bundle {self.path} can't be read") from error
-        if not whole:
-            why = "changed" if size == part.bytes else f"has {size} bytes, not {part.bytes}"
-            raise IntegrityError(
-                f"the bundle {self.path} is damaged: {part.name} {why}", hint="take another copy of it"
-            )
+        with _readable(self.path):
+            size = path.stat().st_size if path.is_file() else None
+            if size == part.bytes and sha256_of(path) == part.sha256:
+                return
+        why = "changed" if size == part.bytes else f"has {size} bytes, not {part.bytes}"
+        raise IntegrityError(
+            f"the bundle {self.path} is damaged: {part.name} {'is missing' if size is None else why}",
+            hint="take another copy of it",
+        )
 
 
 class BundleWriter:

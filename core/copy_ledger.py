@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .errors import ConfigurationError, IntegrityError, LockedError
+from .errors import ConfigurationError, IntegrityError, LockedError, UnavailableError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS ids (place INTEGER PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS videos (video_id TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 """
+_FORGET = "BEGIN; DELETE FROM state; DELETE FROM ids; DELETE FROM files; DELETE FROM videos; COMMIT"
 
 
 class Ledger:
@@ -82,8 +83,7 @@ class Ledger:
     def reset(self) -> None:
         """Forget everything."""
         with self._errors():
-            tables = ("state", "ids", "files", "videos")
-            self._file.executescript(f"BEGIN; {''.join(f'DELETE FROM {name};' for name in tables)} COMMIT")
+            self._file.executescript(_FORGET)
 
     # -- records ------------------------------------------------------------------------------------------
 
@@ -108,6 +108,11 @@ class Ledger:
         """How many ids there are; None before the list is whole."""
         count = self.state("listed")
         return None if count is None else int(count)
+
+    @property
+    def place(self) -> int:
+        """The place up to which the records are in the target."""
+        return int(self.state("place") or 0)
 
     def batches(self, start: int, size: int) -> Iterator[tuple[int, list[str]]]:
         """The ids behind a place, in batches, each with its last place."""
@@ -159,6 +164,11 @@ class Ledger:
             if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise LockedError(
                     "another process is at the same copy", hint="wait for it, or stop it, then try again"
+                ) from error
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise UnavailableError(
+                    f"the progress of the copy can't be kept in {self._path}: no space left",
+                    hint="free some space, then run the same copy again",
                 ) from error
             raise ConfigurationError(
                 f"the progress of the copy can't be kept in {self._path}: {error}",

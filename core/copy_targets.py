@@ -156,7 +156,7 @@ class StackTarget(Target):
     @property
     def place(self) -> int:
         """As the ledger knows."""
-        return int(self._ledger.state("place") or 0)
+        return self._ledger.place
 
     def write(self, batches: Iterable[Batch]) -> None:
         """Upsert, which does no harm when it is repeated, and then remember the place."""
@@ -182,7 +182,8 @@ class StackTarget(Target):
 
     def expected(self, record: Record) -> Record:
         """With the target's fields and address."""
-        return self._reshaper.record(replace(record, uri=self._files.moved(record.uri)))
+        uri = self._files.moved(record.uri)
+        return self._reshaper.record(record if uri == record.uri else replace(record, uri=uri))
 
     def fetch(self, ids: Sequence[str], *, vectors: bool = True) -> Mapping[str, Record]:
         """As the store does."""

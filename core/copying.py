@@ -21,13 +21,15 @@ from itertools import chain, islice
 from pathlib import Path
 
 from .bundle import LEDGER, Bundle, BundleWriter, refuse_existing
+from .copy_checks import check_space, check_unused, survey
 from .copy_ledger import Ledger
 from .copy_sources import Batch, BundleSource, Source, StackSource
 from .copy_targets import BundleTarget, Files, StackTarget, Target, Written
 from .copy_verifying import verify
-from .errors import ConfigurationError, IntegrityError, InvalidQueryError, NotFoundError, UnsupportedError
+from .errors import IntegrityError, InvalidQueryError, NotFoundError
 from .manifest import Manifest
-from .reshaping import Reshaper, Survey
+from .reshaping import Reshaper
+from .space import digest
 from .stack import Stack
 from .store import VectorStore
 
@@ -183,85 +185,43 @@ class _Run:
     def into_stack(self, end: StackEnd) -> None:
         """Write into a stack's collection."""
         stack = end.stack
-        self._check_space(stack)
+        check_space(self.source, stack)
         store = end.there()
         if store is not None and store.meta.uid == self.source.id:
             raise InvalidQueryError("both are the same collection", hint="name another stack")
         reshaper = Reshaper(self.source.spec.fields, store.schema if store else stack.fields)
-        if self.dry_run:
-            self._check_unused(stack, store, None)
-            self.notes += self._survey(reshaper).notes()
-            self._foretell(Files(self.source.objects, stack.objects, None, self.written))
-            return
         known = _ledger_path(stack, self.source.id, store) if store else None
         with ExitStack() as opened:
             ledger = opened.enter_context(Ledger(known)) if known and known.exists() else None
-            self._check_unused(stack, store, ledger)
-            if ledger and self.merge and ledger.state("finished"):
-                ledger.reset()
+            if not self.merge:
+                check_unused(self.source, stack, store.count() if store else 0, ledger)
             if ledger is None or ledger.state("surveyed") is None:
-                self.notes += self._survey(reshaper).notes()
+                self.notes += survey(self.source, reshaper).notes()
+            if self.dry_run:
+                self._foretell(Files(self.source.objects, stack.objects, ledger, self.written), ledger)
+                return
             store = store or end.made()
             stack.objects.ensure_bucket()
             ledger = ledger or opened.enter_context(Ledger(_ledger_path(stack, self.source.id, store)))
+            if self.merge and ledger.state("finished"):
+                ledger.reset()
             ledger.remember("surveyed", "yes")
             files = Files(self.source.objects, stack.objects, ledger, self.written)
             self._move(StackTarget(self.source, store, ledger, reshaper, files), ledger)
             ledger.remember("finished", "yes")
             self._compare_recipes(stack)
 
-    # -- checks -------------------------------------------------------------------------------------------
-
-    def _check_space(self, stack: Stack) -> None:
-        if stack.spec.media:
-            raise UnsupportedError(
-                f"the store of the stack {stack.name!r} vectorizes media by itself and takes no vectors",
-                hint="ingest the videos into that stack",
-            )
-        differences = stack.space.differences(self.source.spec.space)
-        if differences:
-            raise ConfigurationError(
-                f"the vectors of {self.source.what} are of another space than those of the stack "
-                f"{stack.name!r}: {'; '.join(differences)}",
-                hint="give that stack the same embedder, or ingest the videos into it",
-            )
-
-    def _check_unused(self, stack: Stack, store: VectorStore | None, ledger: Ledger | None) -> None:
-        """Refuse a collection with records that this copy can't have brought."""
-        there = store.count() if store else 0
-        ours = max(ledger.listed or 0, self.source.count()) if ledger else 0
-        if there > ours and not self.merge:
-            known = f"{ours} of which may be this copy's" if ours else "none of which this copy brought"
-            raise ConfigurationError(
-                f"the collection {stack.collection!r} of the stack {stack.name!r} holds {there} records, {known}",
-                hint="name another collection in that stack, or say --merge, which replaces records of the "
-                "same ids and keeps all others",
-            )
-
-    def _survey(self, reshaper: Reshaper) -> Survey:
-        """What becomes of the fields, looked up before anything is written."""
-        survey = Survey() if reshaper.alike else reshaper.survey(self.source.scan())
-        if survey.refused:
-            lines = [
-                f"{name!r} is {was.value}, in the target {wanted.value}: {survey.refused[name]} of "
-                f"{survey.records} values can't be kept without loss, such as {survey.examples[name]}"
-                for name, (was, wanted) in reshaper.changed.items()
-                if survey.refused[name]
-            ]
-            raise ConfigurationError(
-                f"fields have other types: {'; '.join(lines)}",
-                hint="give the field another name in the target, or its old type",
-            )
-        return survey
-
-    def _foretell(self, files: Files | None) -> None:
-        """Count what would be done."""
-        self.total = self.written.records = self.source.count()
-        for manifest in self.source.manifests(self.written.problems):
-            self.written.videos += 1
-            self.written.files += len(files.of(manifest)) if files else 0
-
-    # -- the work -----------------------------------------------------------------------------------------
+    def _foretell(self, files: Files | None, ledger: Ledger | None = None) -> None:
+        """Count what would be done, or is left to do."""
+        written, finished = self.written, ledger is not None and ledger.state("finished") is not None
+        self.total = self.source.count()
+        if not finished:
+            written.records = self.total - (ledger.place if ledger else 0)
+        for manifest in self.source.manifests(written.problems):
+            if ledger is None or ledger.committed(manifest.video_id) != digest(manifest.to_json()):
+                written.videos += 1
+                written.records += len(manifest.records) if finished else 0
+                written.files += len(files.of(manifest)) if files else 0
 
     def _move(self, target: Target, ledger: Ledger) -> None:
         finished = ledger.state("finished") is not None

@@ -27,6 +27,7 @@ from polyreel.cli.main import app
 from polyreel.config import shipped
 from polyreel.core import errors
 from polyreel.core.capabilities import FEATURE_WORDS, Form
+from polyreel.core.copying import CopyReport
 from polyreel.core.filters import OPERATORS, TRUE_ON_NULL, Op
 from polyreel.core.manifest import Manifest
 from polyreel.core.report import IngestReport, VideoReport
@@ -195,7 +196,7 @@ def api() -> str:
         getattr(polyreel, name)
         for name in ("open", "VideoSearch", "Query", "Result", "Hit", "Record", "Text")
     ]
-    return "\n".join(map(_documented, [*public, IngestReport, VideoReport, Manifest]))
+    return "\n".join(map(_documented, [*public, IngestReport, VideoReport, CopyReport, Manifest]))
 
 
 def _documented(thing: Any) -> str:
