@@ -27,7 +27,8 @@ import numpy as np
 
 from .. import media
 from ..backends.qdrant import QdrantEdgeStore
-from ..core.bundle import Bundle, BundleWriter
+from ..core.bundle import Bundle
+from ..core.bundle_writer import BundleWriter
 from ..core.copying import Progress
 from ..core.fields import FieldType
 from ..core.manifest import Manifest

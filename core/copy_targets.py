@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .bundle import Bundle, BundleWriter
+from .bundle import Bundle
+from .bundle_writer import BundleWriter
 from .copy_ledger import Ledger
 from .copy_sources import Batch, Source
 from .errors import NotFoundError

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 
-from .bundle import LEDGER, Bundle, BundleWriter, refuse_existing
+from .bundle import Bundle
+from .bundle_writer import LEDGER, BundleWriter, refuse_existing
 from .copy_checks import check_space, check_unused, survey
 from .copy_ledger import Ledger
 from .copy_sources import Batch, BundleSource, Source, StackSource

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.core import bundle as bundles
-from polyreel.core import bundle_rows
-from polyreel.core.bundle import Bundle, BundleWriter
+from polyreel.core import bundle_rows, bundle_writer
+from polyreel.core.bundle import Bundle
 from polyreel.core.bundle_rows import Rows
+from polyreel.core.bundle_writer import BundleWriter
 from polyreel.core.checks import checked_record
 from polyreel.core.errors import (
     ConfigurationError,
@@ -160,7 +160,7 @@ def test_an_empty_collection_makes_a_bundle_too(tmp_path: Path) -> None:
 
 
 def test_many_manifests_are_written_to_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "_LINES", 3)
+    monkeypatch.setattr(bundle_writer, "_LINES", 3)
     bundle = written(tmp_path / "b", many(1), videos=7)
     assert list(bundle.manifests()) == manifests(7)
     assert sorted(path.name for path in (tmp_path / "b" / "manifests").iterdir()) == [
