@@ -129,7 +129,7 @@ def step(name: str, folder: Path, dimension: int) -> None:
     with VideoSearch(stack, media) as search:
         into = name == "bundle to edge"
         report = (
-            search.copy_from(folder / "first", progress=progress)
+            search.copy_from(folder / "first", optimize=False, progress=progress)
             if into
             else search.copy_to(folder / "last", progress=progress)
         )

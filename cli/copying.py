@@ -37,6 +37,12 @@ def copy(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check whether it can be done, and count.")
     ] = False,
+    optimize: Annotated[
+        bool,
+        typer.Option(
+            "--optimize/--no-optimize", help="Afterwards build the search indexes, where that pays."
+        ),
+    ] = True,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
@@ -55,9 +61,9 @@ def copy(
     with ExitStack() as opened, _progress(quiet=as_json or dry_run) as progress:
         there, here = _end(target, config, opened), _end(source, config, opened)
         if not isinstance(here, Path):
-            report = here.copy_to(there, merge=merge, dry_run=dry_run, progress=progress)
+            report = here.copy_to(there, merge=merge, dry_run=dry_run, optimize=optimize, progress=progress)
         elif not isinstance(there, Path):
-            report = there.copy_from(here, merge=merge, dry_run=dry_run, progress=progress)
+            report = there.copy_from(here, merge=merge, dry_run=dry_run, optimize=optimize, progress=progress)
         else:
             raise InvalidQueryError(
                 "both are bundles", hint="copy the folder as any other; a stack's name has no `bundle:`"

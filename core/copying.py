@@ -27,7 +27,8 @@ from .copy_ledger import Ledger
 from .copy_sources import Batch, BundleSource, Source, StackSource
 from .copy_targets import BundleTarget, Files, StackTarget, Target, Written
 from .copy_verifying import verify
-from .errors import IntegrityError, InvalidQueryError, NotFoundError
+from .errors import IntegrityError, InvalidQueryError, NotFoundError, PolyreelError
+from .logs import LOGGER, redacted
 from .manifest import Manifest
 from .reshaping import Reshaper
 from .space import digest
@@ -35,8 +36,9 @@ from .stack import Stack
 from .store import VectorStore
 
 Progress = Callable[[str, int, int | None], None]
-"""Hears what is being copied (`records`, `videos`), how many are done, and of how many, if that is known."""
+"""Hears what is done (`records`, `videos`, `% of the indexes`), how many, and of how many."""
 
+_INDEXES = "% of the indexes"
 _CHUNK = 40  # batches between two marks of the progress; a crash costs at most one chunk
 
 
@@ -99,22 +101,30 @@ class CopyReport:
         }
 
 
-def copy(
-    source: StackEnd | Path,
-    target: StackEnd | Path,
-    *,
-    merge: bool = False,
-    dry_run: bool = False,
-    progress: Progress | None = None,
-) -> CopyReport:
+@dataclass(frozen=True, slots=True)
+class CopyOptions:
+    """How to copy.
+
+    Args:
+        merge: Also into a collection that holds other records: those of the same ids are replaced.
+        dry_run: Only check whether it can be done, and count.
+        optimize: Afterwards build the target's search indexes, where that pays.
+        progress: Hears how far it is.
+    """
+
+    merge: bool = False
+    dry_run: bool = False
+    optimize: bool = True
+    progress: Progress | None = None
+
+
+def copy(source: StackEnd | Path, target: StackEnd | Path, options: CopyOptions) -> CopyReport:
     """Copy a collection; a path is a bundle's.
 
     Args:
         source: Not to be written to meanwhile.
         target: A collection that is missing, empty, or holds only what this copy brought; a new bundle.
-        merge: Also into a collection that holds other records: those of the same ids are replaced.
-        dry_run: Only check whether it can be done, and count.
-        progress: Hears how far it is.
+        options: How.
 
     Raises:
         ConfigurationError: The two don't fit; nothing was written.
@@ -123,7 +133,7 @@ def copy(
         IntegrityError: The bundle is damaged, or what was copied isn't what is there now.
     """
     began = time.monotonic()
-    run = _Run(_opened(source), merge, dry_run, progress or _ignore)
+    run = _Run(_opened(source), options)
     if isinstance(target, StackEnd):
         run.into_stack(target)
     elif isinstance(source, Path):
@@ -147,9 +157,7 @@ class _Run:
     """One copy."""
 
     source: Source
-    merge: bool
-    dry_run: bool
-    tell: Progress
+    options: CopyOptions
     written: Written = field(default_factory=Written)
     notes: list[str] = field(default_factory=list)
     recipes: Counter[str] = field(default_factory=Counter)
@@ -167,13 +175,13 @@ class _Run:
             tuple(self.notes),
             tuple(written.problems),
             seconds,
-            self.dry_run,
+            self.options.dry_run,
         )
 
     def into_bundle(self, path: Path) -> None:
         """Write a bundle."""
         refuse_existing(path)
-        if self.dry_run:
+        if self.options.dry_run:
             self._foretell(None)
             return
         with ExitStack() as opened:
@@ -194,23 +202,24 @@ class _Run:
         known = _ledger_path(stack, self.source.id, store) if store else None
         with ExitStack() as opened:
             ledger = opened.enter_context(Ledger(known)) if known and known.exists() else None
-            if not self.merge:
+            if not self.options.merge:
                 check_unused(self.source, stack, store.count() if store else 0, ledger)
             if ledger is None or ledger.state("surveyed") is None:
                 self.notes += survey(self.source, reshaper).notes()
-            if self.dry_run:
+            if self.options.dry_run:
                 self._foretell(Files(self.source.objects, stack.objects, ledger, self.written), ledger)
                 return
             store = store or end.made()
             stack.objects.ensure_bucket()
             ledger = ledger or opened.enter_context(Ledger(_ledger_path(stack, self.source.id, store)))
-            if self.merge and ledger.state("finished"):
+            if self.options.merge and ledger.state("finished"):
                 ledger.reset()
             ledger.remember("surveyed", "yes")
             files = Files(self.source.objects, stack.objects, ledger, self.written)
             self._move(StackTarget(self.source, store, ledger, reshaper, files), ledger)
             ledger.remember("finished", "yes")
             self._compare_recipes(stack)
+            self._settle(store)
 
     def _foretell(self, files: Files | None, ledger: Ledger | None = None) -> None:
         """Count what would be done, or is left to do."""
@@ -236,7 +245,9 @@ class _Run:
         self.total = self.source.count()
         sample = 0 if finished else listed  # what was written to the target since is the user's
         try:
-            self.compared = verify(self.source, target, total=self.total, listed=sample, merge=self.merge)
+            self.compared = verify(
+                self.source, target, total=self.total, listed=sample, merge=self.options.merge
+            )
         except IntegrityError:
             target.restart()
             raise
@@ -246,6 +257,21 @@ class _Run:
             self.recipes[manifest.recipe] += 1
             yield manifest
             self.tell("videos", done, None)
+
+    def _settle(self, store: VectorStore) -> None:
+        """Build what makes searches fast; where that fails, the copy is whole all the same."""
+        if not self.options.optimize:
+            return
+        try:
+            store.optimize(progress=lambda part: self.tell(_INDEXES, round(part * 100), 100))
+        except PolyreelError as error:
+            LOGGER.warning("unsettled", exc_info=error)
+            self.notes.append(f"the search indexes could not be built: {redacted(error)}")
+
+    def tell(self, what: str, done: int, total: int | None) -> None:
+        """Say how far it is, where anybody listens."""
+        if self.options.progress:
+            self.options.progress(what, done, total)
 
     def _compare_recipes(self, stack: Stack) -> None:
         others = self.recipes.total() - self.recipes[stack.recipe.key]
@@ -265,7 +291,3 @@ def _chunks(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
     """The batches in pieces; each piece is used up before the next one is asked for."""
     for first in batches:
         yield chain([first], islice(batches, _CHUNK - 1))
-
-
-def _ignore(what: str, done: int, total: int | None) -> None:
-    """Nobody listens."""

@@ -151,6 +151,7 @@ class VideoSearch:
         *,
         merge: bool = False,
         dry_run: bool = False,
+        optimize: bool = True,
         progress: Progress | None = None,
     ) -> CopyReport:
         """Copy the collection into another stack, or into a bundle, without embedding again (`core.copying`).
@@ -159,15 +160,17 @@ class VideoSearch:
             target: An open stack with an embedder of the same space, or the folder of a new bundle.
             merge: Also into a collection that holds other records; those of the same ids are replaced.
             dry_run: Only check whether it can be done, and count.
+            optimize: Afterwards build the target's search indexes, where that pays.
             progress: Hears what is being copied, how many are done, and of how many.
 
         Raises:
             PolyreelError: The two don't fit, and nothing was written; or what was copied isn't what is there.
         """
-        from .copying import copy
+        from .copying import CopyOptions, copy
 
         there = target._copy_end if isinstance(target, VideoSearch) else Path(target)  # noqa: SLF001  # ours
-        return copy(self._copy_end, there, merge=merge, dry_run=dry_run, progress=progress)
+        options = CopyOptions(merge, dry_run, optimize, progress)
+        return copy(self._copy_end, there, options)
 
     def copy_from(
         self,
@@ -175,12 +178,13 @@ class VideoSearch:
         *,
         merge: bool = False,
         dry_run: bool = False,
+        optimize: bool = True,
         progress: Progress | None = None,
     ) -> CopyReport:
         """Copy a bundle into the collection; the arguments are those of `copy_to`."""
-        from .copying import copy
+        from .copying import CopyOptions, copy
 
-        return copy(Path(bundle), self._copy_end, merge=merge, dry_run=dry_run, progress=progress)
+        return copy(Path(bundle), self._copy_end, CopyOptions(merge, dry_run, optimize, progress))
 
     @property
     def _copy_end(self) -> StackEnd:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from polyreel.backends.memory import MemoryStore
 from polyreel.core import copy_verifying, copying
-from polyreel.core.copying import copy
+from polyreel.core.copying import CopyOptions, copy
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import (
     ConfigurationError,
@@ -35,7 +35,7 @@ from polyreel.testing.strategies import records
 from .conftest import OpenStack, Small, contents, many, put
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from polyreel.core.requests import Receipt
@@ -162,7 +162,7 @@ def test_nothing_to_copy_and_the_same_collection_are_told(open_stack: OpenStack,
         source.copy_from(tmp_path / "bundle")
     source.copy_to(tmp_path / "bundle")
     with pytest.raises(InvalidQueryError, match="both are bundles"):
-        copy(tmp_path / "bundle", tmp_path / "other")
+        copy(tmp_path / "bundle", tmp_path / "other", CopyOptions())
 
 
 def test_a_target_with_records_of_others_is_refused_unless_told(open_stack: OpenStack) -> None:
@@ -200,6 +200,27 @@ def test_two_copies_into_one_target_at_once_are_refused(open_stack: OpenStack, t
         other.execute("ROLLBACK")
     other.close()
     assert source.copy_to(target).records == 0
+
+
+def test_the_targets_indexes_are_built_where_records_came_and_a_failure_is_only_told(
+    open_stack: OpenStack,
+) -> None:
+    class Slow(MemoryStore):
+        optimized = 0
+
+        def _optimize(self, progress: Callable[[float], None]) -> None:
+            self.optimized += 1
+            progress(0.5)
+            raise UnavailableError("no room for an index")
+
+    store, heard = Slow(retry=RetryPolicy(attempts=1)), list[tuple[str, int, int | None]]()
+    source, target = open_stack("a"), open_stack("b", store=store)
+    put(source, many(3))
+    assert source.copy_to(target, optimize=False).notes == ()
+    assert store.optimized == 0
+    report = source.copy_to(target, progress=lambda *step: heard.append(step))
+    assert report.notes == ("the search indexes could not be built: no room for an index",)
+    assert (report.ok, store.optimized, heard) == (True, 1, [("% of the indexes", 50, 100)])
 
 
 # -- another schema --------------------------------------------------------------------------------------
