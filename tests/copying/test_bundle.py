@@ -62,8 +62,8 @@ def manifests(count: int) -> list[Manifest]:
 def written(path: Path, rows: Sequence[Record], *, size: int = 500, videos: int = 2) -> Bundle:
     writer = BundleWriter(path, "source", SPEC)
     batches = [(at + size, list(rows[at : at + size])) for at in range(0, len(rows), size)]
-    for batch in batches:
-        writer.write([batch])
+    for at in range(0, len(batches), 2):
+        writer.write(batches[at : at + 2])
     writer.write_manifests(manifests(videos))
     writer.complete()
     writer.finish()
