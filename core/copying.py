@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from .bundle import Bundle
 from .bundle_writer import LEDGER, BundleWriter, refuse_existing
+from .capabilities import Feature
 from .copy_checks import check_space, check_unused, survey
 from .copy_ledger import Ledger
 from .copy_sources import Batch, BundleSource, Source, StackSource
@@ -184,9 +185,7 @@ class _Run:
         if self.options.dry_run:
             self._foretell(None)
             return
-        with ExitStack() as opened:
-            writer = BundleWriter(path, self.source.id, self.source.spec)
-            opened.callback(writer.close)
+        with closing(BundleWriter(path, self.source.id, self.source.spec)) as writer:
             with Ledger(writer.folder / LEDGER) as ledger:
                 self._move(BundleTarget(writer, self.written), ledger)
             writer.finish()
@@ -220,6 +219,8 @@ class _Run:
             ledger.remember("finished", "yes")
             self._compare_recipes(stack)
             self._settle(store)
+            if Feature.DURABLE not in store.can.features:
+                self.notes.append(f"the stack {stack.name!r} keeps its records until this process ends")
 
     def _foretell(self, files: Files | None, ledger: Ledger | None = None) -> None:
         """Count what would be done, or is left to do."""

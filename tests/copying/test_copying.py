@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from polyreel.core.requests import Receipt
 
 NUMBERS = count()
+MEMORY = "the stack 'b' keeps its records until this process ends"
 
 
 def hostile(rows: Sequence[Record], text: str) -> list[Record]:
@@ -216,10 +217,10 @@ def test_the_targets_indexes_are_built_where_records_came_and_a_failure_is_only_
     store, heard = Slow(retry=RetryPolicy(attempts=1)), list[tuple[str, int, int | None]]()
     source, target = open_stack("a"), open_stack("b", store=store)
     put(source, many(3))
-    assert source.copy_to(target, optimize=False).notes == ()
+    assert source.copy_to(target, optimize=False).notes == (MEMORY,)
     assert store.optimized == 0
     report = source.copy_to(target, progress=lambda *step: heard.append(step))
-    assert report.notes == ("the search indexes could not be built: no room for an index",)
+    assert report.notes == ("the search indexes could not be built: no room for an index", MEMORY)
     assert (report.ok, store.optimized, heard) == (True, 1, [("% of the indexes", 50, 100)])
 
 
