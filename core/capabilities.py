@@ -63,8 +63,9 @@ class Capabilities:
         version: Of the engine or server.
         tolerance: Largest difference of a score from the exact value.
         max_batch: Records in one upsert.
+        max_ids: Ids in one fetch, change or deletion; as many as records when left out.
         max_limit: Hits in one search.
-        vectorizes: Modalities that it takes in place of vectors; empty where it wants vectors.
+        vectorizes: Modalities that a query may have in place of a vector; empty where it wants vectors.
         joint: Whether several media of a query go into one call of its model.
         schemes: Addresses of media that it can fetch, such as `tos` and `https`; `file` for local paths.
         flush_each: Whether a flush is cheap enough to follow each video, so that a loss of power during an
@@ -76,6 +77,7 @@ class Capabilities:
     version: str
     tolerance: float = 1e-5
     max_batch: int = 500
+    max_ids: int | None = None
     max_limit: int = 16_384
     vectorizes: frozenset[Modality] = frozenset()
     joint: bool = False

@@ -169,7 +169,7 @@ class Maker:
                     )
             job.clips.append(key)
             job.embedded += 1
-            medium = staging.offer(key, Media(Modality.VIDEO), self.schemes)
+            medium = staging.offer(key, Media(Modality.VIDEO, fps=self.recipe.fps), self.schemes)
             yield self._record(job, Segment(span[0], span[1], ()), medium)
 
     # -- records ------------------------------------------------------------------------------------------

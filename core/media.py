@@ -40,6 +40,7 @@ class Media:
         uri: An address that a service can fetch (`https://`, `s3://`, `tos://`).
         start_ms: First millisecond used of a video or sound.
         end_ms: Millisecond after the last one used; None is the end.
+        fps: Frames a second at which whoever vectorizes a video samples it; None leaves it to them.
     """
 
     modality: Modality
@@ -48,6 +49,7 @@ class Media:
     uri: str | None = None
     start_ms: int = 0
     end_ms: int | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

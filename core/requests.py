@@ -110,7 +110,7 @@ class Receipt:
 
     Args:
         upserted: Ids written, in order.
-        deleted: Ids deleted; empty for a deletion by filter.
+        deleted: Ids deleted; a deletion by filter may leave them out.
         usage: What the provider counted (tokens, calls), by its names.
         request_ids: The provider's ids of the calls.
     """

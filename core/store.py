@@ -334,7 +334,7 @@ class VectorStore(Adapter, ABC):
 
     def _parts(self, ids: list[str]) -> Iterator[list[str]]:
         self._check_open()
-        size = self.can.max_batch
+        size = self.can.max_ids or self.can.max_batch
         return (ids[at : at + size] for at in range(0, len(ids), size))
 
     def _where(self, where: Filter) -> Where:

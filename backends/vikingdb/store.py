@@ -1,0 +1,432 @@
+"""VikingDB of Volcengine, API V2: a service that keeps vectors, or makes them of videos by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...core.capabilities import Capabilities, Feature, Form
+from ...core.checks import SCORE_KIND
+from ...core.deadline import RetryPolicy, poll
+from ...core.embedder import Embedder
+from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, RetryableError, UnsupportedError
+from ...core.lowering import Always, Never, Node, Range, all_of
+from ...core.media import Media, Modality
+from ...core.records import Hit, Record
+from ...core.requests import (
+    Answer,
+    CheckedRequest,
+    NearMedia,
+    NearRecord,
+    NearVector,
+    Patch,
+    Receipt,
+    Where,
+)
+from ...core.secret import Secret
+from ...core.space import CollectionMeta, CollectionSpec
+from ...core.store import VectorStore
+from . import filters, rows
+from .control import Control
+from .data import Asked, Data
+from .embedder import VikingDBQueryEmbedder, usage
+from .found import Found, similarity
+from .limits import MAX_IDS, MAX_LIMIT, MAX_ROWS, MAX_VECTORIZED_ROWS, Pace, Rates
+from .making import Place
+from .options import TOLERANCE, IndexOptions, IndexType, Quant, Vectorize
+from .sign import Keys
+from .wire import VERSION, Endpoints, Reply, Wire, translate
+
+_FEATURES = frozenset({Feature.NEAR_RECORD, Feature.ADD_FIELD, Feature.DURABLE, Feature.SHARED})
+_PAGE = 1000  # rows of one read while scanning
+_NOTES = ("real_text_query", "token_usage", "filter_matched_count", "total_return_count")
+
+
+class VikingDBStore(VectorStore):
+    """Collections of one project at the service. Contract: `VectorStore`.
+
+    Args:
+        access_key: Signs the control plane, and the data plane where there is no API key.
+        secret_key: Its secret.
+        api_key: Of the data plane.
+        session_token: Of temporary keys.
+        region: Such as `cn-beijing`.
+        project: Where the account has several.
+        partition: Part of the index to read; API V2 documents no way to make one.
+        vectorize: The model that vectorizes, where the stack has no embedder.
+        index: How the index is made.
+        rates: What the account may do in a second.
+        control_endpoint: Instead of the region's, such as `http://127.0.0.1:8080`.
+        data_endpoint: The same for the data plane.
+        timeout: Seconds for one public call, its retries included; the making of an index is one.
+        patience: Seconds of silence after which one attempt counts as lost.
+        poll: Seconds before the service is asked again whether an index serves.
+        retry: How retryable errors are tried again.
+        clock: Of the pace; tests put their own here.
+        sleep: The same.
+    """
+
+    kind = "vikingdb"
+    forms = (
+        Form(
+            name="service, vectors given",
+            configure="`access_key`, with an embedder",
+            features=_FEATURES,
+            tried="an emulator of ours, never the service",
+            notes="Numbers with a fraction are compared as float32. Writes are found after about 20 s.",
+        ),
+        Form(
+            name="service, vectorizes media",
+            configure="`access_key`, without an embedder",
+            features=_FEATURES,
+            tried="an emulator of ours, never the service",
+            notes="One video a second for an account; the service fetches `tos://` and https addresses.",
+        ),
+    )
+
+    def __init__(
+        self,
+        *,
+        access_key: str,
+        secret_key: Secret,
+        api_key: Secret | None = None,
+        session_token: Secret | None = None,
+        region: str = "cn-beijing",
+        project: str | None = None,
+        partition: str | None = None,
+        vectorize: Vectorize | None = None,
+        index: IndexOptions | None = None,
+        rates: Rates | None = None,
+        control_endpoint: str | None = None,
+        data_endpoint: str | None = None,
+        timeout: float = 300.0,
+        patience: float = 60.0,
+        poll: float = 2.0,
+        retry: RetryPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(timeout=timeout, retry=retry)
+        own = Endpoints.of(region)
+        self._endpoints = Endpoints(
+            _checked(control_endpoint or own.control), _checked(data_endpoint or own.data)
+        )
+        token = session_token.get_secret_value() if session_token else ""
+        self._keys = Keys(access_key, secret_key.get_secret_value(), token)
+        self._api_key = api_key.get_secret_value() if api_key else None
+        self._region, self._project, self._partition = region, project, partition
+        self._index = index or IndexOptions()
+        if self._index.type is IndexType.HNSW_HYBRID:
+            raise ConfigurationError("hnsw_hybrid needs a sparse vector, which polyreel's collections lack")
+        self._patience, self._poll = patience, poll
+        self._vectorize = vectorize or Vectorize()
+        self.vectorizes = frozenset(self._vectorize.content)
+        self.space = self._vectorize.space
+        rates = rates or Rates()
+        pace = partial(Pace, clock=clock, sleep=sleep)
+        self._written, self._fetched, self._controlled = map(pace, (rates.rows, rates.fetches, rates.control))
+        self._seen = {Modality.VIDEO: pace(rates.videos), Modality.IMAGE: pace(rates.images)}
+        self._lock = threading.Lock()
+        self._unconfirmed: set[str] = set()
+        self._wire: Wire | None = None
+        self._at: Place | None = None
+
+    @property
+    def control(self) -> Control:
+        """The control plane, for what the contract doesn't have: bulk tasks, other collections, sizes."""
+        return self._place.control
+
+    @property
+    def data(self) -> Data:
+        """The data plane of the open collection, for what the contract doesn't have: counts by value, …"""
+        return self._place.data
+
+    def query_embedder(self) -> Embedder | None:
+        """Embeds query parts with the collection's model; None where the collection is handed vectors."""
+        if not self.meta.spec.media:
+            return None
+        return VikingDBQueryEmbedder(
+            self.data, self._vectorize, self._turn, timeout=self._timeout, retry=self._retry
+        )
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
+        self._close()
+        self._wire = Wire(
+            self._endpoints,
+            region=self._region,
+            keys=self._keys,
+            api_key=self._api_key,
+            patience=self._patience,
+        )
+        data = Data(self._wire, spec.name, spec.name, self._project)
+        self._at = Place(Control(self._wire, self._project, self._controlled.turn), data, self._poll)
+        stored = self._at.stored(self._index)
+        self.can = self._abilities(stored.spec if stored else spec)
+        return stored
+
+    def _create(self, spec: CollectionSpec) -> CollectionMeta:
+        return self._place.make(spec, self._index, self._vectorize)
+
+    def _add_fields(self, meta: CollectionMeta) -> None:
+        self._place.widen(meta)
+
+    def _drop(self) -> None:
+        self._place.drop()
+
+    def _close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+        self._wire = self._at = None
+
+    def _abilities(self, spec: CollectionSpec) -> Capabilities:
+        built = self._place.built()
+        quant = built.get("Quant", self._index.quant.value)
+        exact = built.get("IndexType", self._index.type.value) == IndexType.FLAT and quant == Quant.FLOAT
+        form = self.forms[bool(spec.media)]
+        return Capabilities(
+            form.name,
+            form.features | ({Feature.EXACT} if exact else set()),
+            version=f"API V2, {VERSION}",
+            tolerance=TOLERANCE.get(quant, max(TOLERANCE.values())),
+            max_batch=MAX_VECTORIZED_ROWS if spec.media else MAX_ROWS,
+            max_ids=MAX_IDS,
+            max_limit=MAX_LIMIT,
+            vectorizes=self._vectorize.known.modalities if spec.media else frozenset(),
+            joint=bool(spec.media),
+            schemes=rows.SCHEMES if spec.media else frozenset(),
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def _upsert(self, records: Sequence[Record]) -> Receipt:
+        spec = self.meta.spec
+        batch = [rows.written(record, spec, self._vectorize.fps) for record in records]
+        self._turn([one.content.modality for one in records if isinstance(one.content, Media)])
+        self._written.turn(len(batch))
+        ids = tuple(record.id for record in records)
+        reply = self._writing(ids, lambda: self.data.upsert(batch))
+        return Receipt(upserted=ids, usage=usage(reply.result), request_ids=_ids(reply))
+
+    def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
+        changed = rows.changes(patch, self.schema)
+        known = [one["id"] for one in self._rows_of(ids)]
+        size = MAX_VECTORIZED_ROWS if self.meta.spec.media else MAX_ROWS
+        receipt = Receipt()
+        for part in _parts(known, size):
+            self._written.turn(len(part))
+            batch = [{rows.ID: id, **changed} for id in part]
+            reply = self._writing(part, partial(self.data.update, batch))
+            receipt += Receipt(upserted=tuple(part), request_ids=_ids(reply))
+        return receipt
+
+    def _delete(self, ids: Sequence[str]) -> Receipt:
+        self._written.turn(len(ids))
+        reply = self._writing(ids, lambda: self.data.delete(ids))
+        return Receipt(deleted=tuple(ids), request_ids=_ids(reply))
+
+    def _delete_where(self, where: Where) -> Receipt:
+        with self._lock:
+            late = set(self._unconfirmed)
+        self._confirm(late)  # the index finds what is to be deleted, and must know of our own writes
+        found = [id for id, _ in self._each_row(where.node, [rows.PLACE])]
+        return sum((self._delete(part) for part in _parts(found, MAX_IDS)), start=Receipt())
+
+    def _writing(self, ids: Iterable[str], call: Callable[[], Reply]) -> Reply:
+        """A write, after which the index has something to catch up with, even where the reply is lost."""
+        with self._lock:
+            self._unconfirmed.update(ids)
+        return call()
+
+    def _wait(self, receipts: Sequence[Receipt], timeout: float) -> None:
+        self._confirm({id for receipt in receipts for id in (*receipt.upserted, *receipt.deleted)})
+
+    def _confirm(self, late: set[str]) -> None:
+        """Return once the index shows what the collection holds of these rows."""
+        if not late:
+            return
+        count, left = len(late), set(late)
+        poll(
+            partial(self._caught_up, left),
+            what=f"the index of {self.meta.spec.name!r}, which lacks some of {count} written rows,",
+            timeout=self._timeout,
+            first=self._poll / 10,
+            cap=self._poll * 2,
+        )
+        with self._lock:
+            self._unconfirmed -= late
+
+    def _caught_up(self, late: set[str]) -> bool:
+        """Whether none is late; those that aren't any more are taken out."""
+        try:
+            for part in _parts(sorted(late), MAX_IDS):
+                kept = _versions(self._rows_of(part))
+                found = _versions(self._rows_of(part, index=True, columns=[rows.REVISION]))
+                late.difference_update(id for id in part if kept.get(id) == found.get(id))
+        except RetryableError:
+            return False  # to be asked again, as long as there is time
+        return not late
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: CheckedRequest) -> Answer:
+        node, near = request.where.node, request.near
+        if isinstance(node, Never):
+            return Answer(())
+        limit = min(request.limit + isinstance(near, NearRecord), MAX_LIMIT)
+        asked = self._asked(node, rows.readable(self.schema), limit)
+        match near:
+            case NearVector(vector):
+                reply = self.data.search_vector(rows.unit(vector, self.meta.spec.space.metric), asked)
+            case NearRecord(id):
+                reply = self.data.search_id(id, asked)
+            case NearMedia(parts):
+                return self._near_media(parts, asked)
+            case _:
+                raise UnsupportedError(f"{self.can.form} has no lexical search")
+        return self._read(reply)
+
+    def _near_media(self, parts: Sequence[Media], asked: Asked) -> Answer:
+        """One call where there is one medium of each kind; a series of media is embedded first."""
+        kinds = [part.modality for part in parts]
+        if len(kinds) > len(set(kinds)):
+            embedder = self.query_embedder()
+            assert embedder is not None, "the base lets no media into another collection"
+            embedded = embedder.embed_query(parts)
+            reply = self.data.search_vector(rows.unit(embedded.vector, self.meta.spec.space.metric), asked)
+            return self._read(reply, {"token_usage": embedded.usage})
+        self._turn(kinds)
+        named = {part.modality.value: rows.address(part, self._vectorize.fps) for part in parts}
+        instructed = self._vectorize.instruct and Modality.TEXT in kinds
+        need = instructed if self._vectorize.known.instructs else None
+        return self._read(self.data.search_multi_modal(asked, need_instruction=need, **named))  # type: ignore[arg-type]
+
+    def _read(self, reply: Reply, more: Mapping[str, object] | None = None) -> Answer:
+        kind = SCORE_KIND[self.meta.spec.space.metric]
+        found = [Found.of(one, reply.request_id) for one in reply.result.get("data") or ()]
+        hits = [
+            Hit(rows.record(one.id, one.fields, self.schema), similarity(one.score, kind), kind) for one in found
+        ]
+        notes: dict[str, object] = {**(more or {})}
+        notes |= {name: reply.result[name] for name in _NOTES if reply.result.get(name)}
+        if raw := {one.id: one.raw for one in found if one.raw is not None}:
+            notes["ann_score"] = raw
+        return Answer(tuple(sorted(hits, key=lambda hit: (-hit.score, hit.id))), notes, reply.request_id)
+
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
+        kept = {one["id"]: one.get("fields") or {} for one in self._rows_of(ids)}
+        made = self._vectors(list(kept)) if vectors and kept else {}
+        return {id: rows.record(id, columns, self.schema, made.get(id)) for id, columns in kept.items()}
+
+    def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
+        schema = self.schema
+        for page in self._pages(where.node, [rows.PLACE, *rows.readable(schema)], attempt=self._attempt):
+            made: dict[str, list[float]] = {}
+            for part in _parts([id for id, _ in page], MAX_IDS) if vectors else ():
+                made |= self._attempt(partial(self._vectors, part))
+            for id, columns in page:
+                yield rows.record(id, columns, schema, made.get(id))
+
+    def _count(self, where: Where) -> int:
+        if isinstance(where.node, Never):
+            return 0
+        reply = self.data.aggregate(filter=filters.condition(where.node), partition=self._partition)
+        return int((reply.result.get("agg") or {}).get("__TOTAL__", 0))
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _each_row(self, node: Node, columns: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for page in self._pages(node, columns, attempt=lambda action: action()):
+            yield from page
+
+    def _pages(
+        self,
+        node: Node,
+        columns: Sequence[str],
+        *,
+        attempt: Callable[[Callable[[], Reply]], Reply],
+    ) -> Iterator[list[tuple[str, Mapping[str, Any]]]]:
+        """Every row that matches, in the order of `place`; the service has no scan of its own.
+
+        A page begins at the last place of the page before, since several rows may share it.
+        """
+        last, at_last, full = 0, set[str](), not isinstance(node, Never)
+        while full:
+            asked = self._asked(all_of([node, Range(rows.PLACE, gte=last)]), columns, _PAGE)
+            reply = attempt(partial(self.data.search_scalar, rows.PLACE, asked, order="asc"))
+            found = [Found.of(one, reply.request_id) for one in reply.result.get("data") or ()]
+            page = [(one.id, one.fields) for one in found if one.id not in at_last]
+            full = len(found) == _PAGE
+            if full and not page:
+                raise IntegrityError(f"{_PAGE} rows of {self.meta.spec.name!r} share one place of the scan")
+            if page:
+                yield page
+                end = int(found[-1].fields[rows.PLACE])
+                ends = {one.id for one in found if int(one.fields[rows.PLACE]) == end}
+                last, at_last = end, ends | (at_last if end == last else set())
+
+    def _rows_of(
+        self, ids: Sequence[str], *, index: bool = False, columns: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        self._fetched.turn(len(ids))
+        if index:
+            reply = self.data.fetch_in_index(ids, output_fields=columns, partition=self._partition)
+        else:
+            reply = self.data.fetch(ids)
+        return [one for one in reply.result.get("fetch") or () if isinstance(one, dict) and "id" in one]
+
+    def _vectors(self, ids: Sequence[str]) -> dict[str, list[float]]:
+        found = self._rows_of(ids, index=True, columns=[])
+        return {one["id"]: one["dense_vector"] for one in found if one.get("dense_vector")}
+
+    def _asked(self, node: Node, columns: Sequence[str], limit: int) -> Asked:
+        condition = None if isinstance(node, Always) else filters.condition(node)
+        return Asked(condition, columns, limit, partition=self._partition)
+
+    def _turn(self, kinds: Sequence[Modality]) -> None:
+        """Wait until the account may vectorize these."""
+        for kind in kinds:
+            if kind in self._seen:
+                self._seen[kind].turn()
+
+    @property
+    def _place(self) -> Place:
+        if self._at is None:
+            raise ConfigurationError("this store is not open", hint="call open(spec, create=...) first")
+        return self._at
+
+    def _translate(self, error: Exception) -> PolyreelError | None:
+        return translate(error)
+
+
+def _checked(endpoint: str) -> str:
+    """An endpoint without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no address of a web server.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ConfigurationError("an endpoint is written https://host, with a port at most")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _ids(reply: Reply) -> tuple[str, ...]:
+    return (reply.request_id,) if reply.request_id else ()
+
+
+def _versions(found: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """The number of each row's last write; of a row without one, something that is never missing."""
+    return {one["id"]: (one.get("fields") or {}).get(rows.REVISION, "") for one in found}
+
+
+def _parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (ids[at : at + size] for at in range(0, len(ids), size))
