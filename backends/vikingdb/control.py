@@ -240,7 +240,7 @@ class Control:
         return str(self._call("CreateVikingdbTask", body).result.get("TaskId", ""))
 
     def task(self, id: str) -> Mapping[str, Any]:
-        """What the service says of a task: `TaskStatus`, `TaskProcessInfo`, …"""
+        """What the service says of a task, such as `TaskStatus` and `TaskProcessInfo`."""
         return self._call("GetVikingdbTask", {"TaskId": id}).result
 
     def tasks(self, collection: str) -> Iterator[Mapping[str, Any]]:
@@ -255,7 +255,7 @@ class Control:
         """Forget a task."""
         self._call("DeleteVikingdbTask", {"TaskId": id})
 
-    def wait_task(self, id: str, *, timeout: float, first: float = 2.0, cap: float = 10.0) -> Mapping[str, Any]:
+    def wait_task(self, id: str, *, timeout: float, first: float = 2.0) -> Mapping[str, Any]:
         """Ask until the task is done, or waits to be confirmed.
 
         Raises:
@@ -272,7 +272,7 @@ class Control:
                 raise RejectedError(f"the task {id} failed: {reason}")
             return seen.get("TaskStatus") in ("done", "confirm")
 
-        poll(done, what=f"the task {id}", timeout=timeout, first=first, cap=cap)
+        poll(done, what=f"the task {id}", timeout=timeout, first=first, cap=5 * first)
         return seen
 
     # -- inside -------------------------------------------------------------------------------------------

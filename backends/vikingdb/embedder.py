@@ -1,6 +1,6 @@
-"""Queries in the space of a collection that vectorizes: the parts of a query, through `/api/vikingdb/embedding`.
+"""Query parts in the space of a collection that vectorizes, by the call `/api/vikingdb/embedding`.
 
-So parts can be weighted and taken away, which one call for all of them can't do.
+So they can be weighted and taken away, which one call for all of them can't do.
 """
 
 from __future__ import annotations

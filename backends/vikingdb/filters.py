@@ -13,7 +13,20 @@ from typing import Any, assert_never
 
 from ...core import lowering
 from ...core.errors import UnsupportedError
-from ...core.lowering import Always, And, In, Never, Node, NotAny, NotIn, NotPrefix, NotRange, Or, Prefix, Range
+from ...core.lowering import (
+    Always,
+    And,
+    In,
+    Never,
+    Node,
+    NotAny,
+    NotIn,
+    NotPrefix,
+    NotRange,
+    Or,
+    Prefix,
+    Range,
+)
 
 _LARGEST = 3.4028234663852886e38  # of float32
 _OPPOSITE = {"gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}

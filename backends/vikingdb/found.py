@@ -37,12 +37,13 @@ class Found:
             raw = item.get("ann_score")
             score = item.get("score", raw)
             return cls(
-                str(item["id"]), item.get("fields") or {}, float(score or 0.0), None if raw is None else float(raw)
+                str(item["id"]),
+                item.get("fields") or {},
+                float(score or 0.0),
+                None if raw is None else float(raw),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise IntegrityError(
-                "VikingDB sent a hit that can't be read", request_id=request_id
-            ) from error
+            raise IntegrityError("VikingDB sent a hit that can't be read", request_id=request_id) from error
 
 
 def similarity(score: float, kind: ScoreKind) -> float:

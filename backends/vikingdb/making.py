@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -65,9 +66,7 @@ class Place:
         self.wait()
         return meta
 
-    def make(
-        self, spec: CollectionSpec, index: IndexOptions, vectorize: Vectorize | None
-    ) -> CollectionMeta:
+    def make(self, spec: CollectionSpec, index: IndexOptions, vectorize: Vectorize | None) -> CollectionMeta:
         """Make the collection; where another process was quicker, take what it made."""
         _check(spec, vectorize)
         index.vector_index(spec.space.metric)  # refuses before anything is made
@@ -100,14 +99,10 @@ class Place:
 
     def drop(self) -> None:
         """Delete the index and the collection, and return once the name is free."""
-        for delete in (
-            lambda: self.control.delete_index(self.name, self.data.index),
-            lambda: self.control.delete_collection(self.name),
-        ):
-            try:
-                delete()
-            except NotFoundError:
-                continue
+        with suppress(NotFoundError):
+            self.control.delete_index(self.name, self.data.index)
+        with suppress(NotFoundError):
+            self.control.delete_collection(self.name)
         poll(
             lambda: self.control.collection(self.name) is None,
             what=f"the deletion of {self.name!r}",
@@ -212,4 +207,3 @@ def _read(description: str, name: str) -> CollectionMeta:
         f"the collection {name!r} of VikingDB wasn't made by polyreel, or its description was edited",
         hint="name another collection in the stack",
     )
-

@@ -15,7 +15,9 @@ _ALL = frozenset({Modality.TEXT, Modality.IMAGE, Modality.VIDEO})
 _ORDER = (Modality.TEXT, Modality.IMAGE, Modality.VIDEO)
 _SENTENCE = "为这个句子生成表示以用于检索相关文章："
 _QUESTION = "根据这个问题，找到能回答这个问题的相应文本或图片："
-_QUESTION_251215 = "Target_modality: {}.\nInstruction:根据这个问题，找到能回答这个问题的相应文本或图片\nQuery:"
+_QUESTION_251215 = (
+    "Target_modality: {}.\nInstruction:根据这个问题，找到能回答这个问题的相应文本或图片\nQuery:"
+)
 _COMPRESS_251215 = "Instruction:Compress the {} into one word.\nQuery:"
 
 

@@ -61,7 +61,7 @@ class IndexOptions:
     """The section `[stacks.NAME.store.index]` (doc 1791149). What is left out is the service's default.
 
     Args:
-        type: How vectors are searched. `hnsw_hybrid` needs a sparse vector, which polyreel's collections lack.
+        type: How vectors are searched. `hnsw_hybrid` needs a sparse vector, which ours lack.
         quant: How vectors are kept. The service's default, `int8`, makes scores inexact.
         cpu_quota: Cores, about 100 searches a second each.
         shard_policy: `custom` takes `shard_count`.

@@ -234,7 +234,7 @@ def _built_in(name: str, kind: FieldType) -> Field:
 
 
 def _given(schema: Schema, given: Mapping[str, object], extra: Mapping[str, object]) -> dict[str, Any]:
-    """The declared columns and `present`; floats rounded as the service keeps them, and kept exactly apart."""
+    """The declared columns and `present`; floats rounded as the service keeps them, and exact ones apart."""
     columns: dict[str, Any] = dict(row(schema, given))
     exact: dict[str, float] = {}
     for name, kind in schema.items():

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from ...core.capabilities import Capabilities, Feature, Form
-from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy, poll
 from ...core.embedder import Embedder
-from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, RetryableError, UnsupportedError
-from ...core.lowering import Always, Never, Node, Range, all_of
+from ...core.errors import ConfigurationError, PolyreelError, RetryableError, UnsupportedError
+from ...core.lowering import Never
 from ...core.media import Media, Modality
-from ...core.records import Hit, Record
+from ...core.records import Record
 from ...core.requests import (
     Answer,
     CheckedRequest,
@@ -30,20 +28,18 @@ from ...core.requests import (
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from . import filters, rows
+from . import rows
 from .control import Control
 from .data import Asked, Data
 from .embedder import VikingDBQueryEmbedder, usage
-from .found import Found, similarity
 from .limits import MAX_IDS, MAX_LIMIT, MAX_ROWS, MAX_VECTORIZED_ROWS, Pace, Rates
 from .making import Place
 from .options import TOLERANCE, IndexOptions, IndexType, Quant, Vectorize
+from .reading import Reader, parts
 from .sign import Keys
 from .wire import VERSION, Endpoints, Reply, Wire, translate
 
 _FEATURES = frozenset({Feature.NEAR_RECORD, Feature.ADD_FIELD, Feature.DURABLE, Feature.SHARED})
-_PAGE = 1000  # rows of one read while scanning
-_NOTES = ("real_text_query", "token_usage", "filter_matched_count", "total_return_count")
 
 
 class VikingDBStore(VectorStore):
@@ -142,7 +138,7 @@ class VikingDBStore(VectorStore):
 
     @property
     def data(self) -> Data:
-        """The data plane of the open collection, for what the contract doesn't have: counts by value, …"""
+        """The data plane of the open collection, for what the contract doesn't have."""
         return self._place.data
 
     def query_embedder(self) -> Embedder | None:
@@ -208,69 +204,59 @@ class VikingDBStore(VectorStore):
         spec = self.meta.spec
         batch = [rows.written(record, spec, self._vectorize.fps) for record in records]
         self._turn([one.content.modality for one in records if isinstance(one.content, Media)])
-        self._written.turn(len(batch))
         ids = tuple(record.id for record in records)
         reply = self._writing(ids, lambda: self.data.upsert(batch))
         return Receipt(upserted=ids, usage=usage(reply.result), request_ids=_ids(reply))
 
     def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
         changed = rows.changes(patch, self.schema)
-        known = [one["id"] for one in self._rows_of(ids)]
-        size = MAX_VECTORIZED_ROWS if self.meta.spec.media else MAX_ROWS
+        known = list(self._reader.kept(ids))  # an unknown id would fail the whole call
         receipt = Receipt()
-        for part in _parts(known, size):
-            self._written.turn(len(part))
+        for part in parts(known, self.can.max_batch):
             batch = [{rows.ID: id, **changed} for id in part]
             reply = self._writing(part, partial(self.data.update, batch))
             receipt += Receipt(upserted=tuple(part), request_ids=_ids(reply))
         return receipt
 
     def _delete(self, ids: Sequence[str]) -> Receipt:
-        self._written.turn(len(ids))
         reply = self._writing(ids, lambda: self.data.delete(ids))
         return Receipt(deleted=tuple(ids), request_ids=_ids(reply))
 
     def _delete_where(self, where: Where) -> Receipt:
         with self._lock:
             late = set(self._unconfirmed)
-        self._confirm(late)  # the index finds what is to be deleted, and must know of our own writes
-        found = [id for id, _ in self._each_row(where.node, [rows.PLACE])]
-        return sum((self._delete(part) for part in _parts(found, MAX_IDS)), start=Receipt())
+        self._confirm(late, self._timeout)  # the index finds what is to go, and must know our own writes
+        pages = self._reader.pages(where.node, (), lambda call: call())
+        found = [id for page in pages for id, _ in page]
+        return sum((self._delete(part) for part in parts(found)), start=Receipt())
 
-    def _writing(self, ids: Iterable[str], call: Callable[[], Reply]) -> Reply:
+    def _writing(self, ids: Sequence[str], call: Callable[[], Reply]) -> Reply:
         """A write, after which the index has something to catch up with, even where the reply is lost."""
+        self._written.turn(len(ids))
         with self._lock:
             self._unconfirmed.update(ids)
         return call()
 
     def _wait(self, receipts: Sequence[Receipt], timeout: float) -> None:
-        self._confirm({id for receipt in receipts for id in (*receipt.upserted, *receipt.deleted)})
+        ids = {id for receipt in receipts for id in (*receipt.upserted, *receipt.deleted)}
+        self._confirm(ids, timeout)
 
-    def _confirm(self, late: set[str]) -> None:
+    def _confirm(self, ids: set[str], timeout: float) -> None:
         """Return once the index shows what the collection holds of these rows."""
-        if not late:
-            return
-        count, left = len(late), set(late)
-        poll(
-            partial(self._caught_up, left),
-            what=f"the index of {self.meta.spec.name!r}, which lacks some of {count} written rows,",
-            timeout=self._timeout,
-            first=self._poll / 10,
-            cap=self._poll * 2,
-        )
-        with self._lock:
-            self._unconfirmed -= late
+        left = set(ids)
 
-    def _caught_up(self, late: set[str]) -> bool:
-        """Whether none is late; those that aren't any more are taken out."""
-        try:
-            for part in _parts(sorted(late), MAX_IDS):
-                kept = _versions(self._rows_of(part))
-                found = _versions(self._rows_of(part, index=True, columns=[rows.REVISION]))
-                late.difference_update(id for id in part if kept.get(id) == found.get(id))
-        except RetryableError:
-            return False  # to be asked again, as long as there is time
-        return not late
+        def caught_up() -> bool:
+            try:
+                for part in parts(sorted(left)):
+                    left.difference_update(set(part) - self._reader.late(part))
+            except RetryableError:
+                return False  # to be asked again, as long as there is time
+            return not left
+
+        what = f"the index of {self.meta.spec.name!r}, which doesn't show all of {len(ids)} written rows,"
+        poll(caught_up, what=what, timeout=timeout, first=self._poll / 10, cap=self._poll * 2)
+        with self._lock:
+            self._unconfirmed -= ids
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -278,124 +264,65 @@ class VikingDBStore(VectorStore):
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: CheckedRequest) -> Answer:
-        node, near = request.where.node, request.near
+        near, node = request.near, request.where.node
         if isinstance(node, Never):
             return Answer(())
-        limit = min(request.limit + isinstance(near, NearRecord), MAX_LIMIT)
-        asked = self._asked(node, rows.readable(self.schema), limit)
+        limit = min(request.limit + isinstance(near, NearRecord), MAX_LIMIT)  # it may find itself
+        asked = self._reader.asked(node, rows.readable(self.schema), limit)
         match near:
             case NearVector(vector):
                 reply = self.data.search_vector(rows.unit(vector, self.meta.spec.space.metric), asked)
             case NearRecord(id):
                 reply = self.data.search_id(id, asked)
-            case NearMedia(parts):
-                return self._near_media(parts, asked)
+            case NearMedia(media):
+                return self._near_media(media, asked)
             case _:
                 raise UnsupportedError(f"{self.can.form} has no lexical search")
-        return self._read(reply)
+        return self._reader.answer(reply, self.schema)
 
-    def _near_media(self, parts: Sequence[Media], asked: Asked) -> Answer:
+    def _near_media(self, media: Sequence[Media], asked: Asked) -> Answer:
         """One call where there is one medium of each kind; a series of media is embedded first."""
-        kinds = [part.modality for part in parts]
-        if len(kinds) > len(set(kinds)):
-            embedder = self.query_embedder()
-            assert embedder is not None, "the base lets no media into another collection"
-            embedded = embedder.embed_query(parts)
+        kinds = [medium.modality for medium in media]
+        embedder = self.query_embedder()
+        if embedder is not None and len(kinds) > len(set(kinds)):
+            embedded = embedder.embed_query(media)
             reply = self.data.search_vector(rows.unit(embedded.vector, self.meta.spec.space.metric), asked)
-            return self._read(reply, {"token_usage": embedded.usage})
+            return self._reader.answer(reply, self.schema, {"token_usage": embedded.usage})
         self._turn(kinds)
-        named = {part.modality.value: rows.address(part, self._vectorize.fps) for part in parts}
-        instructed = self._vectorize.instruct and Modality.TEXT in kinds
-        need = instructed if self._vectorize.known.instructs else None
-        return self._read(self.data.search_multi_modal(asked, need_instruction=need, **named))  # type: ignore[arg-type]
-
-    def _read(self, reply: Reply, more: Mapping[str, object] | None = None) -> Answer:
-        kind = SCORE_KIND[self.meta.spec.space.metric]
-        found = [Found.of(one, reply.request_id) for one in reply.result.get("data") or ()]
-        hits = [
-            Hit(rows.record(one.id, one.fields, self.schema), similarity(one.score, kind), kind) for one in found
-        ]
-        notes: dict[str, object] = {**(more or {})}
-        notes |= {name: reply.result[name] for name in _NOTES if reply.result.get(name)}
-        if raw := {one.id: one.raw for one in found if one.raw is not None}:
-            notes["ann_score"] = raw
-        return Answer(tuple(sorted(hits, key=lambda hit: (-hit.score, hit.id))), notes, reply.request_id)
+        named = {one.modality.value: rows.address(one, self._vectorize.fps) for one in media}
+        need = self._vectorize.instruct and Modality.TEXT in kinds
+        asks = {"need_instruction": need} if self._vectorize.known.instructs else {}
+        reply = self.data.search_multi_modal(asked, **asks, **named)  # type: ignore[arg-type]
+        return self._reader.answer(reply, self.schema)
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
-        kept = {one["id"]: one.get("fields") or {} for one in self._rows_of(ids)}
-        made = self._vectors(list(kept)) if vectors and kept else {}
+        kept = self._reader.kept(ids)
+        made = self._reader.vectors(list(kept)) if vectors and kept else {}
         return {id: rows.record(id, columns, self.schema, made.get(id)) for id, columns in kept.items()}
 
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
-        schema = self.schema
-        for page in self._pages(where.node, [rows.PLACE, *rows.readable(schema)], attempt=self._attempt):
+        # Each page is a call of its own, which the base's way of trying again fits as well.
+        for page in self._reader.pages(where.node, rows.readable(self.schema), self._attempt):
             made: dict[str, list[float]] = {}
-            for part in _parts([id for id, _ in page], MAX_IDS) if vectors else ():
-                made |= self._attempt(partial(self._vectors, part))
+            for part in parts([id for id, _ in page]) if vectors else ():
+                made |= self._attempt(partial(self._reader.vectors, part))
             for id, columns in page:
-                yield rows.record(id, columns, schema, made.get(id))
+                yield rows.record(id, columns, self.schema, made.get(id))
 
     def _count(self, where: Where) -> int:
-        if isinstance(where.node, Never):
-            return 0
-        reply = self.data.aggregate(filter=filters.condition(where.node), partition=self._partition)
-        return int((reply.result.get("agg") or {}).get("__TOTAL__", 0))
+        return self._reader.count(where.node)
 
     # -- inside -------------------------------------------------------------------------------------------
-
-    def _each_row(self, node: Node, columns: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for page in self._pages(node, columns, attempt=lambda action: action()):
-            yield from page
-
-    def _pages(
-        self,
-        node: Node,
-        columns: Sequence[str],
-        *,
-        attempt: Callable[[Callable[[], Reply]], Reply],
-    ) -> Iterator[list[tuple[str, Mapping[str, Any]]]]:
-        """Every row that matches, in the order of `place`; the service has no scan of its own.
-
-        A page begins at the last place of the page before, since several rows may share it.
-        """
-        last, at_last, full = 0, set[str](), not isinstance(node, Never)
-        while full:
-            asked = self._asked(all_of([node, Range(rows.PLACE, gte=last)]), columns, _PAGE)
-            reply = attempt(partial(self.data.search_scalar, rows.PLACE, asked, order="asc"))
-            found = [Found.of(one, reply.request_id) for one in reply.result.get("data") or ()]
-            page = [(one.id, one.fields) for one in found if one.id not in at_last]
-            full = len(found) == _PAGE
-            if full and not page:
-                raise IntegrityError(f"{_PAGE} rows of {self.meta.spec.name!r} share one place of the scan")
-            if page:
-                yield page
-                end = int(found[-1].fields[rows.PLACE])
-                ends = {one.id for one in found if int(one.fields[rows.PLACE]) == end}
-                last, at_last = end, ends | (at_last if end == last else set())
-
-    def _rows_of(
-        self, ids: Sequence[str], *, index: bool = False, columns: Sequence[str] | None = None
-    ) -> list[dict[str, Any]]:
-        self._fetched.turn(len(ids))
-        if index:
-            reply = self.data.fetch_in_index(ids, output_fields=columns, partition=self._partition)
-        else:
-            reply = self.data.fetch(ids)
-        return [one for one in reply.result.get("fetch") or () if isinstance(one, dict) and "id" in one]
-
-    def _vectors(self, ids: Sequence[str]) -> dict[str, list[float]]:
-        found = self._rows_of(ids, index=True, columns=[])
-        return {one["id"]: one["dense_vector"] for one in found if one.get("dense_vector")}
-
-    def _asked(self, node: Node, columns: Sequence[str], limit: int) -> Asked:
-        condition = None if isinstance(node, Always) else filters.condition(node)
-        return Asked(condition, columns, limit, partition=self._partition)
 
     def _turn(self, kinds: Sequence[Modality]) -> None:
         """Wait until the account may vectorize these."""
         for kind in kinds:
             if kind in self._seen:
                 self._seen[kind].turn()
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self.data, self.meta.spec.space.metric, self._fetched, self._partition)
 
     @property
     def _place(self) -> Place:
@@ -413,20 +340,12 @@ def _checked(endpoint: str) -> str:
     Raises:
         ConfigurationError: It is no address of a web server.
     """
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+    address = urlsplit(endpoint)
+    known = address.scheme in ("http", "https") and address.hostname
+    if not known or address.path.strip("/") or address.query:
         raise ConfigurationError("an endpoint is written https://host, with a port at most")
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{address.scheme}://{address.netloc}"
 
 
 def _ids(reply: Reply) -> tuple[str, ...]:
     return (reply.request_id,) if reply.request_id else ()
-
-
-def _versions(found: Sequence[Mapping[str, Any]]) -> dict[str, object]:
-    """The number of each row's last write; of a row without one, something that is never missing."""
-    return {one["id"]: (one.get("fields") or {}).get(rows.REVISION, "") for one in found}
-
-
-def _parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (ids[at : at + size] for at in range(0, len(ids), size))

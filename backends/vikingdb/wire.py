@@ -137,9 +137,7 @@ class Wire:
             own = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
             return {**common, **own}
         host = urlsplit(base).netloc
-        own = signed(
-            self._keys, self._region, self._now(), host=host, path=path, query=query, body=payload
-        )
+        own = signed(self._keys, self._region, self._now(), host=host, path=path, query=query, body=payload)
         return {**common, **own}
 
 

@@ -8,9 +8,9 @@
             data_endpoint=emulator.url,
         )
 
-It refuses what the vendor's pages don't allow, builds indexes after a while, shows writes in the index after a
-while, vectorizes media and fails on command. It was written from documents and from recordings of the vendor's
-SDKs; it isn't the service, and nothing that a user runs uses it.
+It refuses what the vendor's pages don't allow, takes its time to build an index and to show a write there,
+vectorizes media and fails on command. It was written from documents and from recordings of the vendor's SDKs;
+it isn't the service, and nothing that a user runs uses it.
 """
 
 from .emulator import Emulator, Settings

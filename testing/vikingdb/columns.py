@@ -14,7 +14,9 @@ from typing import Any
 
 from .refusal import Refusal, invalid
 
-SCALARS = frozenset({"string", "int64", "float32", "bool", "list<string>", "list<int64>", "date_time", "geo_point"})
+SCALARS = frozenset(
+    {"string", "int64", "float32", "bool", "list<string>", "list<int64>", "date_time", "geo_point"}
+)
 MEDIA = frozenset({"text", "image", "video"})
 TYPES = SCALARS | MEDIA | {"vector", "sparse_vector", "list<geo_point>"}
 NO_DEFAULT = MEDIA | {"vector", "sparse_vector"}
@@ -52,7 +54,7 @@ def kept(column: Column, value: Any) -> Any:
     Raises:
         Refusal: It isn't of the column's type, or beyond its limits.
     """
-    made = _KEEP[column.type](value, column)
+    made = _vector(value, column.dim) if column.type == "vector" else _KEEP[column.type](value)
     if made is None:
         raise _wrong(column, value)
     if column.primary and (made in (0, "") or len(str(made).encode()) > 256):
@@ -64,57 +66,57 @@ def _wrong(column: Column, value: Any) -> Refusal:
     return invalid(f"the field {column.name} of type {column.type} doesn't take a {type(value).__name__}")
 
 
-def _string(value: Any, column: Column) -> str | None:
+def _string(value: Any) -> str | None:
     return value if isinstance(value, str) and len(value.encode()) <= 65_535 else None
 
 
-def _int64(value: Any, column: Column) -> int | None:
+def _int64(value: Any) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and -(2**63) <= value < 2**63 else None
 
 
-def _float32(value: Any, column: Column) -> float | None:
+def _float32(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _FLOAT32:
         return None
     return float(struct.unpack("<f", struct.pack("<f", value))[0])
 
 
-def _bool(value: Any, column: Column) -> bool | None:
+def _bool(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _strings(value: Any, column: Column) -> list[str] | None:
+def _strings(value: Any) -> list[str] | None:
     if not isinstance(value, list) or len(value) > 20_000:
         return None
     fits = all(isinstance(item, str) and len(item.encode()) <= 1024 for item in value)
     return list(value) if fits and sum(len(item.encode()) for item in value) <= 1 << 20 else None
 
 
-def _integers(value: Any, column: Column) -> list[int] | None:
+def _integers(value: Any) -> list[int] | None:
     fits = isinstance(value, list) and len(value) <= 1024
-    return list(value) if fits and all(_int64(item, column) is not None for item in value) else None
+    return list(value) if fits and all(_int64(item) is not None for item in value) else None
 
 
-def _vector(value: Any, column: Column) -> list[float] | None:
+def _vector(value: Any, dim: int) -> list[float] | None:
     if isinstance(value, str):
         try:
             packed = base64.b64decode(value, validate=True)
             value = list(struct.unpack(f"<{len(packed) // 4}f", packed))
         except (binascii.Error, struct.error):
             return None
-    if not isinstance(value, list) or len(value) != column.dim:
+    if not isinstance(value, list) or len(value) != dim:
         return None
-    plain = [_float32(item, column) for item in value]
+    plain = [_float32(item) for item in value]
     finite = all(item is not None and math.isfinite(item) for item in plain)
     return plain if finite and any(plain) else None  # type: ignore[return-value]  # none of them is None
 
 
-def _sparse(value: Any, column: Column) -> dict[str, float] | None:
-    fits = isinstance(value, dict) and all(_float32(item, column) is not None for item in value.values())
+def _sparse(value: Any) -> dict[str, float] | None:
+    fits = isinstance(value, dict) and all(_float32(item) is not None for item in value.values())
     return dict(value) if fits else None
 
 
-def _words(value: Any, column: Column) -> str | None:
+def _words(value: Any) -> str | None:
     return value if isinstance(value, str) and 0 < len(value.encode()) < 65_535 else None
 
 
@@ -123,19 +125,23 @@ def is_address(value: Any) -> bool:
     return isinstance(value, str) and value.partition("://")[0] in ("tos", "http", "https")
 
 
-def _image(value: Any, column: Column) -> str | None:
+def _image(value: Any) -> str | None:
     return value if is_address(value) else None
 
 
-def _video(value: Any, column: Column) -> dict[str, Any] | None:
-    if not isinstance(value, dict) or not value.keys() <= {"value", "fps"} or not is_address(value.get("value")):
+def _video(value: Any) -> dict[str, Any] | None:
+    if (
+        not isinstance(value, dict)
+        or not value.keys() <= {"value", "fps"}
+        or not is_address(value.get("value"))
+    ):
         return None
     fps = value.get("fps", 1.0)
     fits = isinstance(fps, int | float) and not isinstance(fps, bool) and 0.2 <= fps <= 5
     return dict(value) if fits else None
 
 
-def _instant(value: Any, column: Column) -> str | None:
+def _instant(value: Any) -> str | None:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         return None
     try:
@@ -144,7 +150,7 @@ def _instant(value: Any, column: Column) -> str | None:
         return None
 
 
-def _point(value: Any, column: Column) -> str | None:
+def _point(value: Any) -> str | None:
     try:
         longitude, latitude = map(float, value.split(","))
     except (AttributeError, ValueError):
@@ -152,19 +158,18 @@ def _point(value: Any, column: Column) -> str | None:
     return str(value) if -180 < longitude < 180 and -90 < latitude < 90 else None
 
 
-def _points(value: Any, column: Column) -> list[str] | None:
-    fits = isinstance(value, list) and all(_point(item, column) for item in value)
+def _points(value: Any) -> list[str] | None:
+    fits = isinstance(value, list) and all(_point(item) for item in value)
     return list(value) if fits else None
 
 
-_KEEP: Mapping[str, Callable[[Any, Column], Any]] = {
+_KEEP: Mapping[str, Callable[[Any], Any]] = {
     "string": _string,
     "int64": _int64,
     "float32": _float32,
     "bool": _bool,
     "list<string>": _strings,
     "list<int64>": _integers,
-    "vector": _vector,
     "sparse_vector": _sparse,
     "text": _words,
     "image": _image,

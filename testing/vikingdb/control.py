@@ -150,7 +150,13 @@ class ControlPlane:
         return _page(found, body, "Collections")
 
     def _update(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        keys = {**_PLACE, "Fields": _FIELDS, "FullText": _FULL_TEXT, "Description": text, "DelProtection": flag}
+        keys = {
+            **_PLACE,
+            "Fields": _FIELDS,
+            "FullText": _FULL_TEXT,
+            "Description": text,
+            "DelProtection": flag,
+        }
         checked(body, keys)
         collection = self.find(body)
         added = _columns(body.get("Fields", []), collection.columns)
@@ -251,7 +257,9 @@ class ControlPlane:
             ],
         }
         if self._words is not None:
-            described["Status"] = self._words[index.polls >= self._ready_after] if index.enabled else "DISABLED"
+            described["Status"] = (
+                self._words[index.polls >= self._ready_after] if index.enabled else "DISABLED"
+            )
         return described
 
 
@@ -265,7 +273,9 @@ def _columns(given: list[dict[str, Any]], there: Mapping[str, Column]) -> dict[s
             raise invalid(f"Dim of {name} must be given for a vector only, as a multiple of 4")
         if "DefaultValue" in one and kind in NO_DEFAULT:
             raise invalid(f"the field {name} of type {kind} takes no DefaultValue")
-        columns[name] = column = Column(name, kind, dim, one.get("IsPrimaryKey", False), one.get("DefaultValue"))
+        columns[name] = column = Column(
+            name, kind, dim, one.get("IsPrimaryKey", False), one.get("DefaultValue")
+        )
         if column.default is not None:
             kept(column, column.default)
         if column.primary and kind not in ("string", "int64"):

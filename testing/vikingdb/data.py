@@ -44,6 +44,11 @@ _SEARCH: Mapping[str, Check] = {
 }
 _IDS = listed(anything, 1, 100)
 _COND: Mapping[str, Check] = {name: number(-1e300, 1e300) for name in ("gt", "gte", "lt", "lte")}
+_WRITE: Mapping[str, Check] = {
+    "data": listed(anything, 1),
+    "ttl": whole(0, 10**9),
+    "ignore_unknown_fields": flag,
+}
 _MOST_ROWS = 100
 
 
@@ -56,8 +61,8 @@ class DataPlane:
         ready_after: As in `ControlPlane`.
         clock: Seconds.
         lag: Seconds until an index shows a write; asked at each.
-        background: Whether a collection that vectorizes takes rows before it has seen their media, and reports
-            no usage, as the service does by its newer pages.
+        background: Whether a collection that vectorizes takes rows before it has seen their media, and
+            reports no usage, as the service does by its newer pages.
     """
 
     def __init__(
@@ -96,12 +101,10 @@ class DataPlane:
     # -- rows ---------------------------------------------------------------------------------------------
 
     def _upsert(self, body: Mapping[str, Any]) -> Result | None:
-        keys = {"data": listed(anything, 1), "ttl": whole(0, 10**9), "async": flag, "ignore_unknown_fields": flag}
-        return self._write(body, keys, fresh=True)
+        return self._write(body, {**_WRITE, "async": flag}, fresh=True)
 
     def _update(self, body: Mapping[str, Any]) -> Result | None:
-        keys = {"data": listed(anything, 1), "ttl": whole(0, 10**9), "ignore_unknown_fields": flag}
-        return self._write(body, keys, fresh=False)
+        return self._write(body, _WRITE, fresh=False)
 
     def _write(self, body: Mapping[str, Any], keys: Mapping[str, Check], *, fresh: bool) -> Result | None:
         checked(body, {**_COLLECTION, **keys}, ["data"])
@@ -123,7 +126,9 @@ class DataPlane:
         old = None if fresh else self._old(collection, given)
         values = collection.read(given, ignore_unknown=body.get("ignore_unknown_fields", False), old=old)
         if collection.dense is None:
-            vector = next((values[name] for name, one in collection.columns.items() if one.type == "vector"), None)
+            vector = next(
+                (values[name] for name, one in collection.columns.items() if one.type == "vector"), None
+            )
             return Row(values, vector)
         if old is not None and all(values[name] == old.values[name] for name in collection.media):
             return Row(values, old.vector)
@@ -155,15 +160,12 @@ class DataPlane:
         keys = {"ids": _IDS, "return_download_url": flag, "return_analyzed_result": flag}
         checked(body, {**_COLLECTION, **keys}, ["ids"])
         collection = self._control.find(body, "collection_name")
-        return _fetched(collection, body["ids"], collection.rows, lambda row: shown(row.values, None, collection.columns))
+        return _fetched(collection, body["ids"], collection.rows, None)
 
     def _fetch_in_index(self, body: Mapping[str, Any]) -> Result:
         checked(body, {**_INDEX, "ids": _IDS, "output_fields": listed(text)}, ["ids", "index_name"])
         collection, _ = self._index(body)
-        wanted = body.get("output_fields")
-        result = _fetched(
-            collection, body["ids"], collection.seen, lambda row: shown(row.values, wanted, collection.columns)
-        )
+        result = _fetched(collection, body["ids"], collection.seen, body.get("output_fields"))
         for item in result["fetch"]:
             vector = collection.seen[item["id"]].vector
             item |= {"dense_dim": len(vector or ()), "dense_vector": vector}
@@ -172,7 +174,10 @@ class DataPlane:
     # -- searches -----------------------------------------------------------------------------------------
 
     def _search_vector(self, body: Mapping[str, Any]) -> Result:
-        keys = {"dense_vector": listed(number(-1e38, 1e38), 1, 4096), "sparse_vector": mapped(number(-1e38, 1e38))}
+        keys = {
+            "dense_vector": listed(number(-1e38, 1e38), 1, 4096),
+            "sparse_vector": mapped(number(-1e38, 1e38)),
+        }
         checked(body, {**_SEARCH, **keys}, ["index_name", "dense_vector"])
         if "sparse_vector" in body:
             raise invalid("the collection has no sparse vectors")
@@ -222,7 +227,9 @@ class DataPlane:
         dim = next((len(row.vector) for _, row in rows if row.vector), len(query))
         declared = next((one.dim for one in collection.columns.values() if one.type == "vector"), dim)
         if len(query) != declared or not any(query):
-            raise invalid(f"dense_vector has {len(query)} numbers, the collection {declared}, or is all zeros")
+            raise invalid(
+                f"dense_vector has {len(query)} numbers, the collection {declared}, or is all zeros"
+            )
         scores = index.score(query, [row.vector or [] for _, row in rows])
         ranked = sorted(zip(scores, rows, strict=True), key=lambda pair: (-pair[0], str(pair[1][0])))
         return _page(body, collection, [(score, id, row) for score, (id, row) in ranked])
@@ -238,7 +245,12 @@ class DataPlane:
         return _page(body, collection, [(float(row.values[name]), id, row) for id, row in rows])
 
     def _search_keywords(self, body: Mapping[str, Any]) -> Result:
-        keys = {"keywords": listed(text, 1, 10), "query": text, "fields": listed(text), "case_sensitive": flag}
+        keys = {
+            "keywords": listed(text, 1, 10),
+            "query": text,
+            "fields": listed(text),
+            "case_sensitive": flag,
+        }
         checked(body, {**_SEARCH, **keys}, ["index_name"])
         collection, index = self._index(body)
         full = [one["Field"] for one in collection.body.get("FullText", [])]
@@ -260,7 +272,13 @@ class DataPlane:
         return _page(body, collection, [(0.0, id, row) for id, row in rows])
 
     def _aggregate(self, body: Mapping[str, Any]) -> Result:
-        keys = {"op": one_of("count"), "field": text, "group_by": text, "filter": anything, "cond": shaped(_COND)}
+        keys = {
+            "op": one_of("count"),
+            "field": text,
+            "group_by": text,
+            "filter": anything,
+            "cond": shaped(_COND),
+        }
         checked(body, {**_INDEX, **keys}, ["index_name", "op"])
         collection, index = self._index(body)
         rows = self._matching(body, collection, index)
@@ -291,29 +309,35 @@ class DataPlane:
         return [
             (id, row)
             for id, row in collection.seen.items()
-            if (wanted is None or id in wanted)
-            and id not in unwanted
-            and (test is None or test(row.values))
+            if (wanted is None or id in wanted) and id not in unwanted and (test is None or test(row.values))
         ]
 
 
 def _fetched(
-    collection: Collection, ids: list[Any], rows: Mapping[Any, Row], fields: Callable[[Row], Result]
+    collection: Collection, ids: list[Any], rows: Mapping[Any, Row], fields: list[str] | None
 ) -> Result:
-    wanted = ids_of(collection, ids)
+    wanted, columns = ids_of(collection, ids), collection.columns
+    there = [id for id in wanted if id in rows]
     return {
-        "fetch": [{"id": id, "fields": fields(rows[id])} for id in wanted if id in rows],
+        "fetch": [{"id": id, "fields": shown(rows[id].values, fields, columns)} for id in there],
         "ids_not_exist": [id for id in wanted if id not in rows],
     }
 
 
-def _page(body: Mapping[str, Any], collection: Collection, ranked: Sequence[tuple[float, Any, Row]]) -> Result:
+def _page(
+    body: Mapping[str, Any], collection: Collection, ranked: Sequence[tuple[float, Any, Row]]
+) -> Result:
     offset = body.get("offset", 0)
     page = ranked[offset : offset + body.get("limit", 10)]
     wanted = body.get("output_fields")
     shown({}, wanted, collection.columns)  # an unknown field is refused even where nothing is found
     data = [
-        {"id": id, "fields": shown(row.values, wanted, collection.columns), "score": score, "ann_score": score}
+        {
+            "id": id,
+            "fields": shown(row.values, wanted, collection.columns),
+            "score": score,
+            "ann_score": score,
+        }
         for score, id, row in page
     ]
     return {"data": data, "total_return_count": len(data), "filter_matched_count": len(ranked)}
@@ -321,4 +345,3 @@ def _page(body: Mapping[str, Any], collection: Collection, ranked: Sequence[tupl
 
 def _condition(cond: Mapping[str, float]) -> Callable[[int], bool]:
     return lambda count: all(filters.BOUNDS[name](count, bound) for name, bound in cond.items())
-

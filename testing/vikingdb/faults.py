@@ -38,7 +38,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def plan(self, part: str, *faults: Fault | None) -> None:
-        """Let the next requests with this part in their path or action meet these, in turn; None is no fault."""
+        """Let the next requests that have the part in their target meet these, in turn; None is no fault."""
         with self._lock:
             self._waiting.setdefault(part, deque()).extend(faults)
 

@@ -89,11 +89,14 @@ def _circle(node: dict[str, Any], columns: Mapping[str, Column], indexed: Collec
     _only(node, {"op", "field", "center", "radius"})
     names = [_column(name, columns, indexed, {"float32"}).name for name in node["field"]]
     center, radius = node.get("center"), node.get("radius")
-    if len(names) != 2 or not isinstance(center, list) or len(center) != 2 or not isinstance(radius, int | float):
+    if (
+        len(names) != 2
+        or not isinstance(center, list)
+        or len(center) != 2
+        or not isinstance(radius, int | float)
+    ):
         raise invalid("a circle has two fields, a center of two numbers and a radius")
-    return lambda row: (
-        sum((row[name] - at) ** 2 for name, at in zip(names, center, strict=True)) <= radius**2
-    )
+    return lambda row: sum((row[name] - at) ** 2 for name, at in zip(names, center, strict=True)) <= radius**2
 
 
 def _column(

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -15,6 +16,9 @@ from ...core.errors import MediaError, PolyreelError
 from ...embedders.builtin.blocks import Picture, query_vector, record_vector
 from ...embedders.builtin.picture import describe_frame, picture_block, pool
 from .refusal import invalid
+
+if TYPE_CHECKING:
+    from ...core.media import Image
 
 _MOST = 50 << 20  # bytes of a video
 _SIZE = 160  # pixels on the long side, as the builtin embedder has it
@@ -79,7 +83,7 @@ def picture_space(parts: Sequence[Part], query: bool) -> list[float]:  # noqa: F
     return [float(value) for value in vector]
 
 
-def _frames(part: Part) -> list[media.Image]:
+def _frames(part: Part) -> list[Image]:
     with tempfile.TemporaryDirectory(prefix="polyreel-") as folder:
         path = Path(folder) / "medium"
         path.write_bytes(part.data)

@@ -33,7 +33,9 @@ def missing(name: str) -> Refusal:
 
 def unknown(what: str, name: str) -> Refusal:
     """A collection, index or task that isn't there."""
-    return Refusal(404, f"NotFound.Vikingdb{what}", f"The specified {what} '{name}' of VikingDB does not exist.")
+    return Refusal(
+        404, f"NotFound.Vikingdb{what}", f"The specified {what} '{name}' of VikingDB does not exist."
+    )
 
 
 def exists(what: str, name: str) -> Refusal:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .emulator import Answered, Emulator, Seen, Settings
@@ -50,14 +51,11 @@ def emulating(settings: Settings | None = None) -> Iterator[Emulator]:
                 return
             content = json.dumps(answered.body, ensure_ascii=False).encode()
             content = content[: len(content) // 2] if fault.truncate else content
-            self.send_response(answered.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            for name, value in answered.headers.items():
-                self.send_header(name, value)
-            head = b"".join(self._headers_buffer) + b"\r\n"  # type: ignore[attr-defined]  # of the base class
-            self._headers_buffer = []
-            self.wfile.write(head + content)  # in one piece, which a small answer needs to be quick
+            lines = [f"HTTP/1.1 {answered.status} {HTTPStatus(answered.status).phrase}"]
+            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+            lines += [f"{name}: {value}" for name, value in answered.headers.items()]
+            head = "\r\n".join(lines) + "\r\n\r\n"
+            self.wfile.write(head.encode() + content)  # in one piece, which a small answer needs to be quick
 
         def log_message(self, format: str, *args: object) -> None:
             """Be silent."""

@@ -158,7 +158,9 @@ def serving(index: Index, polls: int) -> Index:
     return index
 
 
-def shown(values: Mapping[str, Any], wanted: list[str] | None, columns: Mapping[str, Column]) -> dict[str, Any]:
+def shown(
+    values: Mapping[str, Any], wanted: list[str] | None, columns: Mapping[str, Column]
+) -> dict[str, Any]:
     """The fields of a row that are asked for: every one but vectors when nothing is said.
 
     Raises:

@@ -73,7 +73,9 @@ class Tasks:
         }
 
     def _create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        checked(body, {**_PLACE, "TaskType": _KINDS, "TaskConfig": shaped(_CONFIG)}, ["TaskType", "TaskConfig"])
+        checked(
+            body, {**_PLACE, "TaskType": _KINDS, "TaskConfig": shaped(_CONFIG)}, ["TaskType", "TaskConfig"]
+        )
         config, kind = body["TaskConfig"], body["TaskType"]
         if kind in ("data_import", "data_export") and not {"TosPath", "FileType"} <= config.keys():
             raise missing("TaskConfig.TosPath and FileType")
@@ -90,7 +92,12 @@ class Tasks:
         return _described(task)
 
     def _list(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        keys = {"TaskType": _KINDS, "TaskStatus": text, "PageNumber": whole(0, 10**6), "PageSize": whole(1, 100)}
+        keys = {
+            "TaskType": _KINDS,
+            "TaskStatus": text,
+            "PageNumber": whole(0, 10**6),
+            "PageSize": whole(1, 100),
+        }
         checked(body, {**_PLACE, **keys})
         name = self._control.find(body).name
         found = [_described(task) for task in self._tasks.values() if task.collection == name]

@@ -152,5 +152,3 @@ def _usage(key: str, media: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     total = texts + pictures
     counts = {"prompt_tokens": total, "completion_tokens": 0, "image_tokens": pictures, "total_tokens": total}
     return {key: counts}
-
-
