@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from ...core.deadline import poll
+from ...core.deadline import poll, time_left
 from ...core.errors import (
     ConfigurationError,
     IntegrityError,
@@ -55,8 +55,11 @@ class Place:
         """What is stored of the collection, once its index serves; None where there is none.
 
         Raises:
+            ConfigurationError: The service would not take its name.
             IntegrityError: Another program made the collection.
         """
+        if not self.name[0].isalpha():
+            raise ConfigurationError(f"a collection of VikingDB begins with a letter, not {self.name!r}")
         found = self.control.collection(self.name)
         if found is None:
             return None
@@ -130,6 +133,8 @@ class Place:
     # -- inside -------------------------------------------------------------------------------------------
 
     def _ready(self) -> bool:
+        if time_left() <= 0:
+            return False  # a call would only say that it has no time
         found = self.control.index(self.name, self.data.index)
         if found is None:
             return False
@@ -167,8 +172,6 @@ class Place:
 
 def _check(spec: CollectionSpec, vectorize: Vectorize | None) -> None:
     """Refuse a collection that can't be made, before anything is."""
-    if not spec.name[0].isalpha():
-        raise ConfigurationError(f"a collection of VikingDB begins with a letter, not {spec.name!r}")
     if spec.space.metric is Metric.L2:
         raise UnsupportedError(
             "polyreel doesn't use L2 distances of VikingDB: no document says how they are scored",

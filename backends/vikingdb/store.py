@@ -163,7 +163,7 @@ class VikingDBStore(VectorStore):
         data = Data(self._wire, spec.name, spec.name, self._project)
         self._at = Place(Control(self._wire, self._project, self._controlled.turn), data, self._poll)
         stored = self._at.stored(self._index)
-        self.can = self._abilities(stored.spec if stored else spec)
+        self.can = self._abilities(spec, self._at.built() if stored else {})
         return stored
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:
@@ -180,8 +180,7 @@ class VikingDBStore(VectorStore):
             self._wire.close()
         self._wire = self._at = None
 
-    def _abilities(self, spec: CollectionSpec) -> Capabilities:
-        built = self._place.built()
+    def _abilities(self, spec: CollectionSpec, built: Mapping[str, Any]) -> Capabilities:
         quant = built.get("Quant", self._index.quant.value)
         exact = built.get("IndexType", self._index.type.value) == IndexType.FLAT and quant == Quant.FLOAT
         form = self.forms[bool(spec.media)]
