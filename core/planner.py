@@ -263,7 +263,8 @@ class Planner:
 
     def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part], run: Run) -> list[dict[str, float]]:
         """The cosines of the hits with the parts that have vectors; none where the store gives no vectors."""
-        if not hits or (self.embedder is None and self.store.query_embedder() is None):
+        unmade = any(part.media and part.name not in run.vectors for part in parts)
+        if not hits or (self.embedder is None and unmade):  # the store gave none away; each would be paid for
             return [{} for _ in hits]
         vectors = {part.name: self._vector(part, run) for part in parts}
         with run.timed("fetch"):

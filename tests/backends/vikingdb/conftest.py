@@ -55,4 +55,6 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def plain() -> CollectionSpec:
     """A collection that is handed vectors of four numbers."""
-    return CollectionSpec("clips", Space("k", "m", "1", 4), {"year": FieldType.INT, "rating": FieldType.FLOAT})
+    return CollectionSpec(
+        "clips", Space("k", "m", "1", 4), {"year": FieldType.INT, "rating": FieldType.FLOAT}
+    )

@@ -343,7 +343,10 @@ def a_range(name: str, **bounds: float) -> dict[str, Any]:
 
 
 FILTERS: dict[str, tuple[Filter, dict[str, Any]]] = {
-    "one of": (F.scope.is_in(["clip", "video"]), {"op": "must", "field": "scope", "conds": ["clip", "video"]}),
+    "one of": (
+        F.scope.is_in(["clip", "video"]),
+        {"op": "must", "field": "scope", "conds": ["clip", "video"]},
+    ),
     "none of": (F.uri != "a", {"op": "must_not", "field": "uri", "conds": ["a"]}),
     "a bool is a number": (
         F.open == True,  # noqa: E712 - this makes a filter

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     StoreOf = Callable[..., MakeStore]
 
+
 class OwnVectors(StoreTests):
     metrics = (Metric.COSINE, Metric.IP)
 
@@ -88,4 +89,3 @@ class Vectorizing(StoreTests):
 
 class TestVectorizingContract(Vectorizing, StoreContract):
     pass
-
