@@ -23,6 +23,7 @@ class Asked:
         offset: Hits to skip.
         partition: Part of the index; API V2 documents no way to make one.
         advance: `ids_in`, `post_process_ops`, `filter_pre_ann_limit`, … by their own names.
+        more: Other documented keys of the search, such as `rerank` or `bm25_k1`, by their own names.
     """
 
     filter: Mapping[str, Any] | None = None
@@ -31,11 +32,13 @@ class Asked:
     offset: int | None = None
     partition: str | None = None
     advance: Mapping[str, Any] | None = None
+    more: Mapping[str, Any] | None = None
 
     def body(self) -> dict[str, Any]:
         """The keys that are given."""
         names = ("filter", "output_fields", "limit", "offset", "partition", "advance")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {**given, **(self.more or {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...core.deadline import time_left
 from ...core.errors import ConfigurationError, RateLimitedError
+from ...core.media import Modality
 
 MAX_ROWS = 100
 """Rows in one upsert or update of a collection that is handed vectors."""
@@ -104,3 +105,28 @@ class Pace:
             self._free = max(self._free, now) + count * self._step
         if wait > 0:
             self._sleep(wait)
+
+
+class Paces:
+    """A pace for each rate; the members have the names of `Rates`.
+
+    Args:
+        rates: What the account may do.
+        make: Makes the pace of a rate.
+    """
+
+    def __init__(self, rates: Rates, make: Callable[[float], Pace]) -> None:
+        self.rows = make(rates.rows)
+        self.fetches = make(rates.fetches)
+        self.control = make(rates.control)
+        self._media = {Modality.VIDEO: make(rates.videos), Modality.IMAGE: make(rates.images)}
+
+    def vectorizing(self, kinds: Sequence[Modality]) -> None:
+        """Wait until the account may vectorize media of these kinds; a text waits for nothing.
+
+        Raises:
+            RateLimitedError: It may after the deadline.
+        """
+        for kind in kinds:
+            if kind in self._media:
+                self._media[kind].turn()

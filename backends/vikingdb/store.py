@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from urllib.parse import urlsplit
+from typing import Any
 
 from ...core.capabilities import Capabilities, Feature, Form
 from ...core.deadline import RetryPolicy, poll
@@ -32,7 +32,7 @@ from . import rows
 from .control import Control
 from .data import Asked, Data
 from .embedder import VikingDBQueryEmbedder, usage
-from .limits import MAX_IDS, MAX_LIMIT, MAX_ROWS, MAX_VECTORIZED_ROWS, Pace, Rates
+from .limits import MAX_IDS, MAX_LIMIT, MAX_ROWS, MAX_VECTORIZED_ROWS, Pace, Paces, Rates
 from .making import Place
 from .options import TOLERANCE, IndexOptions, IndexType, Quant, Vectorize
 from .reading import Reader, parts
@@ -107,25 +107,23 @@ class VikingDBStore(VectorStore):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(timeout=timeout, retry=retry)
-        own = Endpoints.of(region)
-        self._endpoints = Endpoints(
-            _checked(control_endpoint or own.control), _checked(data_endpoint or own.data)
-        )
         token = session_token.get_secret_value() if session_token else ""
-        self._keys = Keys(access_key, secret_key.get_secret_value(), token)
-        self._api_key = api_key.get_secret_value() if api_key else None
-        self._region, self._project, self._partition = region, project, partition
+        self._connect = partial(
+            Wire,
+            Endpoints.of(region, control_endpoint, data_endpoint),
+            region=region,
+            keys=Keys(access_key, secret_key.get_secret_value(), token),
+            api_key=api_key.get_secret_value() if api_key else None,
+            patience=patience,
+        )
+        self._project, self._partition, self._poll = project, partition, poll
         self._index = index or IndexOptions()
         if self._index.type is IndexType.HNSW_HYBRID:
             raise ConfigurationError("hnsw_hybrid needs a sparse vector, which polyreel's collections lack")
-        self._patience, self._poll = patience, poll
         self._vectorize = vectorize or Vectorize()
         self.vectorizes = frozenset(self._vectorize.content)
         self.space = self._vectorize.space
-        rates = rates or Rates()
-        pace = partial(Pace, clock=clock, sleep=sleep)
-        self._written, self._fetched, self._controlled = map(pace, (rates.rows, rates.fetches, rates.control))
-        self._seen = {Modality.VIDEO: pace(rates.videos), Modality.IMAGE: pace(rates.images)}
+        self._paces = Paces(rates or Rates(), partial(Pace, clock=clock, sleep=sleep))
         self._lock = threading.Lock()
         self._unconfirmed: set[str] = set()
         self._wire: Wire | None = None
@@ -146,22 +144,16 @@ class VikingDBStore(VectorStore):
         if not self.meta.spec.media:
             return None
         return VikingDBQueryEmbedder(
-            self.data, self._vectorize, self._turn, timeout=self._timeout, retry=self._retry
+            self.data, self._vectorize, self._paces.vectorizing, timeout=self._timeout, retry=self._retry
         )
 
     # -- life ---------------------------------------------------------------------------------------------
 
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         self._close()
-        self._wire = Wire(
-            self._endpoints,
-            region=self._region,
-            keys=self._keys,
-            api_key=self._api_key,
-            patience=self._patience,
-        )
+        self._wire = self._connect()
         data = Data(self._wire, spec.name, spec.name, self._project)
-        self._at = Place(Control(self._wire, self._project, self._controlled.turn), data, self._poll)
+        self._at = Place(Control(self._wire, self._project, self._paces.control.turn), data, self._poll)
         stored = self._at.stored(self._index)
         self.can = self._abilities(spec, self._at.built() if stored else {})
         return stored
@@ -202,7 +194,7 @@ class VikingDBStore(VectorStore):
     def _upsert(self, records: Sequence[Record]) -> Receipt:
         spec = self.meta.spec
         batch = [rows.written(record, spec, self._vectorize.fps) for record in records]
-        self._turn([one.content.modality for one in records if isinstance(one.content, Media)])
+        self._paces.vectorizing([one.content.modality for one in records if isinstance(one.content, Media)])
         ids = tuple(record.id for record in records)
         reply = self._writing(ids, lambda: self.data.upsert(batch))
         return Receipt(upserted=ids, usage=usage(reply.result), request_ids=_ids(reply))
@@ -231,7 +223,7 @@ class VikingDBStore(VectorStore):
 
     def _writing(self, ids: Sequence[str], call: Callable[[], Reply]) -> Reply:
         """A write, after which the index has something to catch up with, even where the reply is lost."""
-        self._written.turn(len(ids))
+        self._paces.rows.turn(len(ids))
         with self._lock:
             self._unconfirmed.update(ids)
         return call()
@@ -287,7 +279,7 @@ class VikingDBStore(VectorStore):
             embedded = embedder.embed_query(media)
             reply = self.data.search_vector(rows.unit(embedded.vector, self.meta.spec.space.metric), asked)
             return self._reader.answer(reply, self.schema, {"token_usage": embedded.usage})
-        self._turn(kinds)
+        self._paces.vectorizing(kinds)
         named = {one.modality.value: rows.address(one, self._vectorize.fps) for one in media}
         need = self._vectorize.instruct and Modality.TEXT in kinds
         asks = {"need_instruction": need} if self._vectorize.known.instructs else {}
@@ -313,15 +305,9 @@ class VikingDBStore(VectorStore):
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    def _turn(self, kinds: Sequence[Modality]) -> None:
-        """Wait until the account may vectorize these."""
-        for kind in kinds:
-            if kind in self._seen:
-                self._seen[kind].turn()
-
     @property
     def _reader(self) -> Reader:
-        return Reader(self.data, self.meta.spec.space.metric, self._fetched, self._partition)
+        return Reader(self.data, self.meta.spec.space.metric, self._paces.fetches, self._partition)
 
     @property
     def _place(self) -> Place:
@@ -331,19 +317,6 @@ class VikingDBStore(VectorStore):
 
     def _translate(self, error: Exception) -> PolyreelError | None:
         return translate(error)
-
-
-def _checked(endpoint: str) -> str:
-    """An endpoint without a slash at its end.
-
-    Raises:
-        ConfigurationError: It is no address of a web server.
-    """
-    address = urlsplit(endpoint)
-    known = address.scheme in ("http", "https") and address.hostname
-    if not known or address.path.strip("/") or address.query:
-        raise ConfigurationError("an endpoint is written https://host, with a port at most")
-    return f"{address.scheme}://{address.netloc}"
 
 
 def _ids(reply: Reply) -> tuple[str, ...]:

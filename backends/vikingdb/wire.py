@@ -18,6 +18,7 @@ import httpx
 from ...core.deadline import time_left
 from ...core.errors import (
     AuthenticationError,
+    ConfigurationError,
     NotFoundError,
     PolyreelError,
     RateLimitedError,
@@ -66,11 +67,15 @@ class Endpoints:
     data: str
 
     @classmethod
-    def of(cls, region: str) -> Endpoints:
-        """Those of a region of Volcengine."""
+    def of(cls, region: str, control: str | None = None, data: str | None = None) -> Endpoints:
+        """Those of a region of Volcengine, where none are given.
+
+        Raises:
+            ConfigurationError: One of them is no address of a web server.
+        """
         return cls(
-            f"https://vikingdb.{region}.volcengineapi.com",
-            f"https://api-vikingdb.vikingdb.{region}.volces.com",
+            _address(control or f"https://vikingdb.{region}.volcengineapi.com"),
+            _address(data or f"https://api-vikingdb.vikingdb.{region}.volces.com"),
         )
 
 
@@ -195,6 +200,18 @@ def translate(error: Exception) -> PolyreelError | None:
     if isinstance(error, httpx.HTTPError):
         return UnavailableError(f"VikingDB can't be reached: {redacted(error) or type(error).__name__}")
     return None
+
+
+def _address(endpoint: str) -> str:
+    """The endpoint without a slash at its end."""
+    try:
+        parts = urlsplit(endpoint)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, known = urlsplit(""), False
+    if not known or parts.path.strip("/") or parts.query:
+        raise ConfigurationError("an endpoint is written https://host, with a port at most")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _seconds(value: str) -> float | None:

@@ -41,6 +41,7 @@ RULES = {
     "backends": rule("core"),
     "backends.memory": rule("core", "numpy"),
     "backends.qdrant": rule("core", "numpy qdrant_client qdrant_edge"),
+    "backends.vikingdb": rule("core", "httpx volcengine"),
     "embedders": rule("core media", "numpy"),
     "embedders.clip": rule("core media", "PIL fastembed httpx huggingface_hub numpy onnxruntime"),
     "storage": rule("core"),

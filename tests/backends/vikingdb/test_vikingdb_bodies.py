@@ -103,9 +103,9 @@ CALLS: dict[str, tuple[Callable[[Data], object], str, dict[str, Any]]] = {
         {**INDEXED, "field": "ts", "order": "desc", "limit": 2},
     ),
     "keywords": (
-        lambda d: d.search_keywords(Asked(limit=2), keywords=["a"]),
+        lambda d: d.search_keywords(Asked(limit=2, more={"bm25_k1": 1.2}), keywords=["a"]),
         "data/search/keywords",
-        {**INDEXED, "keywords": ["a"], "limit": 2},
+        {**INDEXED, "keywords": ["a"], "limit": 2, "bm25_k1": 1.2},
     ),
     "random": (lambda d: d.search_random(Asked(limit=2)), "data/search/random", {**INDEXED, "limit": 2}),
     "no columns": (
@@ -468,9 +468,8 @@ def test_the_instructions_of_each_model_are_part_of_the_space() -> None:
     question = "根据这个问题，找到能回答这个问题的相应文本或图片："
     assert spaces["250328"].templates == spaces["250615"].templates == {"query": question}
     assert spaces["251215"].templates == {
-        "query": (
-            "Target_modality: text and video.\nInstruction:根据这个问题，找到能回答这个问题的相应文本或图片\nQuery:"
-        ),
+        "query": "Target_modality: text and video.\nInstruction:"
+        "根据这个问题，找到能回答这个问题的相应文本或图片\nQuery:",
         "document": "Instruction:Compress the text and video into one word.\nQuery:",
     }
     assert Vectorize(instruct=False).space.templates == {}

@@ -365,7 +365,7 @@ def test_a_search_answers_in_the_documented_shape(client: Client) -> None:
 
 def test_every_way_of_searching_finds(client: Client) -> None:
     place = {"collection_name": "plain", "index_name": "i"}
-    ways = {
+    ways: dict[str, tuple[dict[str, Any], list[str]]] = {
         "id": ({"id": "a"}, ["a", "c", "b"]),
         "scalar": ({"field": "ts"}, ["c", "b", "a"]),
         "vector": ({"dense_vector": [0, 1, 0, 0], "advance": {"ids_not_in": ["c"]}}, ["b", "a"]),

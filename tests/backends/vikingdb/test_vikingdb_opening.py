@@ -265,9 +265,7 @@ def test_a_scan_goes_on_where_several_rows_share_a_place(
             list(store.scan())
 
 
-def test_bulk_tasks_import_change_and_export(
-    store_of: StoreOf, plain: CollectionSpec, emulator: Emulator
-) -> None:
+def test_bulk_tasks_import_change_and_export(store_of: StoreOf, plain: CollectionSpec) -> None:
     files = {"tos://b/rows.json": b'{"key": "1", "year": 5}\n{"key": "2", "year": 6}'}
     with (
         emulating(Settings(resolve=lambda address: files[address])) as emulator,
@@ -298,6 +296,19 @@ def test_bulk_tasks_import_change_and_export(
         control.delete_task(failed)
         with pytest.raises(NotFoundError):
             control.task(failed)
+
+
+def test_a_partition_goes_with_every_read_of_the_index(
+    emulator: Emulator, store_of: StoreOf, plain: CollectionSpec
+) -> None:
+    with store_of(emulator, partition="default")() as store:
+        store.open(plain, create=True)
+        store.wait(store.upsert([row("a")]))
+        assert store.count() == len(list(store.scan())) == len(store.search([_near(1, 2, 3, 4)])) == 1
+    for part in ("fetch_in_index", "data/agg", "data/search"):
+        bodies = emulator.bodies(part)
+        assert bodies
+        assert {body.get("partition") for body in bodies} == {"default"}
 
 
 def test_own_vectors_need_no_model(emulator: Emulator, store_of: StoreOf, plain: CollectionSpec) -> None:

@@ -228,7 +228,7 @@ def test_bulk_tasks_are_driven_by_the_vendor_s_sdk(vendor: Vendor) -> None:
             collection_name="video_demo1", task_type="data_export", task_config=config
         )
     )
-    states = []
+    states: list[str] = []
     while not states or states[-1] != "done":
         states.append(
             vendor.control.get_vikingdb_task(sdk.GetVikingdbTaskRequest(task_id=made.task_id)).task_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -79,8 +79,8 @@ def test_the_emulator_s_own_verifier_agrees_and_notices_every_change(plane: str,
     made = signed(KEYS, "cn-beijing", NOON, host=host + port, path=path, query=query, body=body)
     headers = {name.lower(): value for name, value in made.items()}
     raw = "&".join(f"{name}={value}" for name, value in query.items())
-    known = {"keys": {"AKTEST": "SKTEST"}, "region": "cn-beijing", "now": NOON}
-    check_signature(("POST", path, raw), headers, body, **known)  # type: ignore[arg-type]
+    known: dict[str, Any] = {"keys": {"AKTEST": "SKTEST"}, "region": "cn-beijing", "now": NOON}
+    check_signature(("POST", path, raw), headers, body, **known)
     changed = [
         (("GET", path, raw), headers, body),
         (("POST", f"{path}x", raw), headers, body),
@@ -94,11 +94,12 @@ def test_the_emulator_s_own_verifier_agrees_and_notices_every_change(plane: str,
     ]
     for request in changed:
         with pytest.raises(Refusal) as caught:
-            check_signature(*request, **known)  # type: ignore[arg-type]
+            check_signature(*request, **known)
         assert caught.value.status == 401
-    for other in ({"keys": {"AKTEST": "other"}}, {"region": "cn-shanghai"}, {"keys": {}}):
+    others: list[dict[str, Any]] = [{"keys": {"AKTEST": "other"}}, {"region": "cn-shanghai"}, {"keys": {}}]
+    for other in others:
         with pytest.raises(Refusal):
-            check_signature(("POST", path, raw), headers, body, **{**known, **other})  # type: ignore[arg-type]
+            check_signature(("POST", path, raw), headers, body, **{**known, **other})
 
 
 def test_temporary_keys_sign_their_token() -> None:
@@ -208,12 +209,17 @@ def test_a_wrong_key_is_one_clear_line_without_it(
     value = "nobody-knows-this" if wrong in ("access_key", "region") else SecretStr("nobody-knows-this")
     with store_of(emulator)() as store:
         store.open(plain, create=True)
-    with pytest.raises(AuthenticationError) as caught, store_of(emulator, **{wrong: value})() as store:
-        store.open(plain, create=False)
-        store.count()
+    with pytest.raises(AuthenticationError) as caught:
+        _count(store_of(emulator, **{wrong: value}), plain)
     assert "nobody-knows-this" not in str(caught.value)
     assert "access_key" in str(caught.value)
     assert caught.value.request_id
+
+
+def _count(make: Callable[[], VikingDBStore], spec: CollectionSpec) -> int:
+    with make() as store:
+        store.open(spec, create=False)
+        return store.count()
 
 
 def test_a_400_is_never_tried_again(emulator: Emulator, store_of: StoreOf, plain: CollectionSpec) -> None:
