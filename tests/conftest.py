@@ -71,7 +71,7 @@ def serve() -> Iterator[Serve]:
             python = ROOT / ".servers" / name / "bin" / "python"
             if not python.exists():
                 _need(f"{name}-server", "`make servers` installs it")
-            return servers.enter_context(_serving([str(python), f"tools/servers/{name}.py", *arguments]))
+            return servers.enter_context(_serving([str(python), "-P", f"tools/servers/{name}.py", *arguments]))
 
         yield start
 
@@ -85,10 +85,10 @@ def _serving(command: list[str], *, seconds: float = 90.0) -> Iterator[str]:
             end, line = time.monotonic() + seconds, ""
             while not line.startswith("READY "):
                 assert select.select([server.stdout], [], [], max(0.0, end - time.monotonic()))[0], (
-                    f"{command[1]} isn't ready after {seconds:g} s"
+                    f"{command[2]} isn't ready after {seconds:g} s"
                 )
                 line = server.stdout.readline()
-                assert line, f"{command[1]} ended with {server.wait()} before it was ready"
+                assert line, f"{command[2]} ended with {server.wait()} before it was ready"
             yield line.split()[1]
         finally:
             server.terminate()
