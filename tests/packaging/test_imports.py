@@ -40,6 +40,7 @@ RULES = {
     "media": rule("core", "av numpy scenedetect"),
     "backends": rule("core"),
     "backends.memory": rule("core", "numpy"),
+    "backends.milvus": rule("core", "grpc pymilvus milvus_lite"),
     "backends.qdrant": rule("core", "numpy qdrant_client qdrant_edge"),
     "backends.vikingdb": rule("core", "httpx volcengine"),
     "embedders": rule("core media", "numpy"),

@@ -67,16 +67,22 @@ def main() -> None:
 
 def parsed() -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of its data and logs")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--auth", action="store_true", help="ask for a token: root:Milvus")
     parser.add_argument("--cert", type=Path, help="TLS: the certificate")
     parser.add_argument("--key", type=Path, help="TLS: its key")
-    parser.add_argument("--fast", action="store_true", help="time ticks of 20 ms: strong reads don't take 200")
+    parser.add_argument(
+        "--fast", action="store_true", help="time ticks of 20 ms: strong reads don't take 200"
+    )
     parser.add_argument("--fresh", action="store_true", help="empty the folder first")
     parser.add_argument("--wait", type=float, default=80.0, help="seconds until it must be healthy")
-    parser.add_argument("--stop-wait", type=float, default=1.0, help="seconds for a clean stop, which takes 17 to 31")
+    parser.add_argument(
+        "--stop-wait", type=float, default=1.0, help="seconds for a clean stop, which takes 17 to 31"
+    )
     return parser.parse_args()
 
 

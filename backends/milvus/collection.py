@@ -1,0 +1,177 @@
+"""A collection in Milvus: its schema, its index, and the description that polyreel keeps as a property of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from pymilvus import CollectionSchema, DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from ...core.errors import ConfigurationError, IntegrityError
+from ...core.fields import PRESENT, FieldType
+from ...core.space import CollectionMeta, CollectionSpec
+from . import rows
+from .connection import limit
+from .expressions import ID, column
+from .index import METRICS, Index
+
+_META = "polyreel.meta"
+_MAX_FIELDS = 64  # of a collection, with ours (Milvus' limit)
+_MAX_ID = 256  # bytes
+_TEXT = {"datatype": DataType.VARCHAR, "max_length": rows.MAX_BYTES}
+_INT = {"datatype": DataType.INT64}
+_TEXTS = {
+    "datatype": DataType.ARRAY,
+    "element_type": DataType.VARCHAR,
+    "max_capacity": rows.MAX_ITEMS,
+    "max_length": rows.MAX_BYTES,
+}
+_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    "video_id": _TEXT,
+    "uri": _TEXT,
+    "scope": _TEXT,
+    "start": _INT,
+    "end": _INT,
+    "channel": _TEXT,
+    "recipe": _TEXT,
+    "text": _TEXT,
+    "extra": _TEXT,
+    PRESENT: _TEXTS,
+}
+_TYPES: Mapping[FieldType, Mapping[str, Any]] = {
+    FieldType.STRING: _TEXT,
+    FieldType.INT: _INT,
+    FieldType.FLOAT: {"datatype": DataType.DOUBLE},
+    FieldType.BOOL: _INT,
+    FieldType.DATETIME: _INT,
+    FieldType.STRINGS: _TEXTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What Milvus says of a collection.
+
+    Args:
+        meta: What polyreel keeps of it.
+        words: Whether its rows have vectors of words.
+        tenant: The field by which Milvus keeps its rows apart.
+    """
+
+    meta: CollectionMeta
+    words: bool
+    tenant: str | None
+
+
+def describe(client: MilvusClient, name: str, where: str) -> Stored | None:
+    """The collection of this name; None when it is missing.
+
+    Raises:
+        ConfigurationError: Somebody else made it.
+        IntegrityError: Its description can't be read.
+    """
+    if not client.has_collection(name, timeout=limit()):
+        return None
+    found = client.describe_collection(name, timeout=limit())
+    columns = {field["name"]: field for field in found["fields"]}
+    tenant = next((name for name, field in columns.items() if field.get("is_partition_key")), None)
+    return Stored(
+        _meta(found.get("properties") or {}, name, where),
+        words=rows.WORDS in columns,
+        tenant=tenant.removeprefix("f_") if tenant else None,
+    )
+
+
+def make(
+    client: MilvusClient, spec: CollectionSpec, *, tenant: str | None, words: bool, where: str
+) -> CollectionMeta:
+    """Make the collection; one that another process has made just now is taken.
+
+    Raises:
+        ConfigurationError: Milvus can't have it.
+    """
+    meta = CollectionMeta(uuid4().hex, spec)
+    schema = _schema(client, spec, tenant=tenant, words=words)
+    try:
+        client.create_collection(
+            spec.name,
+            schema=schema,
+            consistency_level="Strong",
+            properties={_META: json.dumps(meta.to_json(), ensure_ascii=False)},
+            timeout=limit(),
+        )
+    except MilvusException:
+        other = describe(client, spec.name, where)
+        if other is None:
+            raise
+        return other.meta
+    return meta
+
+
+def make_ready(client: MilvusClient, spec: CollectionSpec, index: Index, *, words: bool) -> None:
+    """Make the indexes that are missing, as after a creation that was killed half-way."""
+    have = set(client.list_indexes(spec.name, timeout=limit()))
+    wanted = {rows.VECTOR: (index.type, METRICS[spec.space.metric], index.build())}
+    if words:
+        wanted[rows.WORDS] = ("SPARSE_INVERTED_INDEX", "IP", {})
+    for name in wanted.keys() - have:
+        add_index(client, spec.name, name, *wanted[name])
+
+
+def add_index(
+    client: MilvusClient, collection: str, name: str, type: str, metric: str, parameters: Mapping[str, int]
+) -> None:
+    """Ask for an index, without waiting for it: pymilvus would look every half second."""
+    wanted = client.prepare_index_params()
+    wanted.add_index(name, index_type=type, index_name=name, metric_type=metric, params=dict(parameters))
+    client.create_index(collection, wanted, timeout=limit(), sync=False)
+
+
+def index_type(client: MilvusClient, collection: str) -> str:
+    """Milvus' name of the kind of index that the vectors have."""
+    return str((client.describe_index(collection, rows.VECTOR, timeout=limit()) or {}).get("index_type", ""))
+
+
+def _meta(properties: Mapping[str, Any], name: str, where: str) -> CollectionMeta:
+    if _META not in properties:
+        raise ConfigurationError(
+            f"the collection {name!r} in {where} wasn't made by polyreel",
+            hint="name another collection in the stack",
+        )
+    try:
+        return CollectionMeta.from_json(dict(json.loads(properties[_META])))
+    except (TypeError, ValueError) as error:
+        raise IntegrityError(
+            f"the description of the collection {name!r} in {where} can't be read",
+            hint=f"restore its property {_META!r}, or drop the collection and ingest again",
+        ) from error
+
+
+def _schema(
+    client: MilvusClient, spec: CollectionSpec, *, tenant: str | None, words: bool
+) -> CollectionSchema:
+    declared = {column(name): _TYPES[kind] for name, kind in spec.fields.items()}
+    room = _MAX_FIELDS - len(_COLUMNS) - 3
+    if len(declared) > room:
+        message = (
+            f"the collection {spec.name!r} has {len(declared)} declared fields; Milvus has room for {room}"
+        )
+        raise ConfigurationError(
+            message, hint="declare the fields that are filtered by; others are kept as they are"
+        )
+    if tenant is not None and spec.fields.get(tenant) is not FieldType.STRING:
+        message = f"the tenant of the store is {tenant!r}, which is no declared field of type string"
+        raise ConfigurationError(message, hint=f'declare it: fields.{tenant} = "string"')
+    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field(ID, DataType.VARCHAR, is_primary=True, max_length=_MAX_ID)
+    schema.add_field(rows.VECTOR, DataType.FLOAT_VECTOR, dim=spec.space.dimension)
+    if words:
+        schema.add_field(rows.WORDS, DataType.SPARSE_FLOAT_VECTOR)
+    for name, parameters in {**_COLUMNS, **declared}.items():
+        key = {"is_partition_key": True} if tenant is not None and name == column(tenant) else {}
+        schema.add_field(name, **parameters, **key)
+    return schema

@@ -1,0 +1,196 @@
+"""Records as Milvus' rows and back: typed columns that are never missing, `text` and `extra` as JSON text.
+
+| column                              | type               |
+|-------------------------------------|--------------------|
+| id                                  | VARCHAR, the key   |
+| video_id, uri, scope, channel       | VARCHAR            |
+| start, end                          | INT64, ms          |
+| recipe, text, extra                 | VARCHAR            |
+| present                             | ARRAY of VARCHAR   |
+| f_<field>                           | by the field's type|
+| vector                              | FLOAT_VECTOR       |
+| words, where it finds words         | SPARSE_FLOAT_VECTOR|
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from ...core import fields, lexical
+from ...core.errors import InvalidQueryError
+from ...core.fields import PRESENT, Schema
+from ...core.records import Channel, Record, Scope, Text, Vector
+from ...core.requests import Patch
+from ...core.space import Metric
+from .expressions import ID, column
+
+VECTOR = "vector"
+WORDS = "words"
+MAX_BYTES = 65_535
+"""Of a VARCHAR, and of one item of a list (Milvus' limits; Lite, which counts characters, is held to them, too)."""
+MAX_ITEMS = 4_096
+"""Of a list."""
+
+_OWN = (ID, "video_id", "uri", "scope", "start", "end", "channel", "recipe", "text", "extra", PRESENT)
+_NO_WORDS = {2**31: 1.0}  # a row must have a vector, and no term has this number
+_PIECE = 24 << 20  # bytes; a server takes 64 MiB in one message
+
+Row = dict[str, Any]
+
+
+def output_fields(schema: Schema) -> list[str]:
+    """The columns of a record without its vector."""
+    return [*_OWN, *map(column, schema)]
+
+
+def row(record: Record, schema: Schema, metric: Metric, *, words: bool) -> Row:
+    """A record as a row.
+
+    Raises:
+        InvalidQueryError: A text or a list is longer than Milvus keeps.
+    """
+    columns = fields.row(schema, record.fields)
+    made: Row = {
+        ID: record.id,
+        "video_id": record.video_id,
+        "uri": record.uri,
+        "scope": record.scope.value,
+        "start": record.start_ms,
+        "end": record.end_ms,
+        "channel": record.channel.value,
+        "recipe": record.recipe,
+        "text": _written(record.text.to_json()) if record.text else "",
+        "extra": _written(record.extra) if record.extra else "",
+        **{column(name): value for name, value in columns.items()},
+    }
+    _check_sizes(made, f"the record {record.id!r}")
+    made[VECTOR] = vector(cast("Vector", record.content), metric)
+    if words:
+        made[WORDS] = dict(lexical.document(record.text)) or _NO_WORDS
+    return made
+
+
+def record(entity: Mapping[str, Any], schema: Schema) -> Record:
+    """The record that the row was made from."""
+    text, extra = entity["text"], entity["extra"]
+    return Record(
+        id=entity[ID],
+        video_id=entity["video_id"],
+        uri=entity["uri"],
+        scope=Scope(entity["scope"]),
+        start_ms=entity["start"],
+        end_ms=entity["end"],
+        channel=Channel(entity["channel"]),
+        recipe=entity["recipe"],
+        content=entity.get(VECTOR),
+        text=Text.from_json(json.loads(text)) if text else Text(),
+        fields=_fields(entity, schema),
+        extra=json.loads(extra) if extra else {},
+    )
+
+
+def changed(entity: Mapping[str, Any], patch: Patch, schema: Schema, *, words: bool) -> Row:
+    """A stored row, with its vector, after a change.
+
+    Raises:
+        InvalidQueryError: A text or a list is longer than Milvus keeps.
+    """
+    made = dict(entity)
+    if patch.fields is not None:
+        made |= {column(name): value for name, value in fields.row(schema, patch.fields).items()}
+        made["extra"] = _written(patch.extra) if patch.extra else ""
+    if patch.text is not None:
+        made["text"] = _written(patch.text.to_json()) if patch.text else ""
+    if patch.uri is not None:
+        made["uri"] = patch.uri
+    _check_sizes({name: value for name, value in made.items() if name != VECTOR}, "the change")
+    if words:
+        held = Text.from_json(json.loads(made["text"])) if made["text"] else Text()
+        made[WORDS] = dict(lexical.document(held)) or _NO_WORDS
+    return made
+
+
+def vector(values: Vector, metric: Metric) -> list[float]:
+    """A vector as pymilvus takes it fastest: a list.
+
+    Lengths far from 1 are brought to 1 for cosines, since their squares leave the range of float32.
+    """
+    plain = values if isinstance(values, list) else _numbers(values)
+    if metric is not Metric.COSINE or 1e-3 < (length := math.hypot(*plain)) < 1e6:
+        return plain
+    return [value / length for value in plain]
+
+
+def pieces(rows: Sequence[Row], dimension: int) -> Iterator[list[Row]]:
+    """The rows in parts, each of which fits into one message."""
+    piece: list[Row] = []
+    size = 0
+    for each in rows:
+        needed = 4 * dimension + sum(map(_size, each.values()))
+        if piece and size + needed > _PIECE:
+            yield piece
+            piece, size = [], 0
+        piece.append(each)
+        size += needed
+    if piece:
+        yield piece
+
+
+def _fields(entity: Mapping[str, Any], schema: Schema) -> dict[str, fields.Value]:
+    present = list(entity[PRESENT])
+    if not present:
+        return {}
+    return fields.read_row(
+        schema, {PRESENT: present, **{name: _plain(entity[column(name)]) for name in present}}
+    )
+
+
+def _plain(value: object) -> object:
+    """A list as a list: over the network it comes as protobuf's."""
+    return value if isinstance(value, str | int | float) else list(cast("Sequence[str]", value))
+
+
+def _check_sizes(made: Row, what: str) -> None:
+    for name, value in made.items():
+        texts = value if isinstance(value, list) else [value]
+        if len(texts) > MAX_ITEMS:
+            raise InvalidQueryError(
+                f"{what} has {len(texts)} items in {_named(name)!r}; Milvus keeps {MAX_ITEMS}",
+                hint="shorten the list",
+            )
+        for text in texts:
+            # Few texts are so long that they must be encoded to know.
+            if (
+                isinstance(text, str)
+                and len(text) * 4 > MAX_BYTES
+                and (size := len(text.encode())) > MAX_BYTES
+            ):
+                message = f"{what} has {size} bytes in {_named(name)!r}; Milvus keeps {MAX_BYTES}"
+                raise InvalidQueryError(message, hint="shorten it, or use another store")
+
+
+def _named(name: str) -> str:
+    return name.removeprefix("f_")
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        return 4 * len(value)
+    if isinstance(value, dict):
+        return 8 * len(value)
+    return sum(4 * len(item) for item in value if isinstance(item, str)) if isinstance(value, list) else 8
+
+
+def _numbers(values: Vector) -> list[float]:
+    """Python's floats: numpy's, one by one, would be slow to read."""
+    try:
+        return cast("list[float]", memoryview(values).tolist())  # type: ignore[arg-type]  # arrays have a buffer
+    except (TypeError, NotImplementedError):
+        return list(map(float, values))
+
+
+def _written(value: Mapping[str, object]) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
