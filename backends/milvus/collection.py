@@ -15,7 +15,7 @@ from ...core.errors import ConfigurationError, IntegrityError
 from ...core.fields import PRESENT, FieldType
 from ...core.space import CollectionMeta, CollectionSpec
 from . import rows
-from .connection import limit
+from .connection import afresh, limit
 from .expressions import ID, column
 from .index import METRICS, Index
 
@@ -115,25 +115,36 @@ def make(
 def make_ready(client: MilvusClient, spec: CollectionSpec, index: Index, *, words: bool) -> None:
     """Make the indexes that are missing, as after a creation that was killed half-way."""
     have = set(client.list_indexes(spec.name, timeout=limit()))
-    wanted = {rows.VECTOR: (index.type, METRICS[spec.space.metric], index.build())}
-    if words:
-        wanted[rows.WORDS] = ("SPARSE_INVERTED_INDEX", "IP", {})
-    for name in wanted.keys() - have:
-        add_index(client, spec.name, name, *wanted[name])
+    if rows.VECTOR not in have:
+        add_vector_index(client, spec, index)
+    if words and rows.WORDS not in have:
+        parts = {"index_type": "SPARSE_INVERTED_INDEX", "metric_type": "IP"}
+        _add_index(client, spec.name, rows.WORDS, parts, {})
 
 
-def add_index(
-    client: MilvusClient, collection: str, name: str, type: str, metric: str, parameters: Mapping[str, int]
+def add_vector_index(client: MilvusClient, spec: CollectionSpec, index: Index) -> None:
+    """Ask for an index of the vectors; `optimize` waits for it."""
+    parts = {"index_type": index.type, "metric_type": METRICS[spec.space.metric]}
+    _add_index(client, spec.name, rows.VECTOR, parts, index.build())
+
+
+def _add_index(
+    client: MilvusClient, collection: str, field: str, parts: Mapping[str, str], parameters: Mapping[str, int]
 ) -> None:
-    """Ask for an index, without waiting for it: pymilvus would look every half second."""
+    """Ask for an index, without waiting for it: pymilvus would look every half second.
+
+    The parameters go in one piece, called `params`, as every server reads them: pymilvus would send each by
+    itself, and Milvus Lite would pass them over.
+    """
     wanted = client.prepare_index_params()
-    wanted.add_index(name, index_type=type, index_name=name, metric_type=metric, params=dict(parameters))
-    client.create_index(collection, wanted, timeout=limit(), sync=False)
+    nested = {"params": dict(parameters)} if parameters else {}
+    wanted.add_index(field, index_name=field, params=nested, **parts)
+    client.create_index(collection, wanted, timeout=afresh(), sync=False)
 
 
-def index_type(client: MilvusClient, collection: str) -> str:
+def index_type(client: MilvusClient, collection: str, timeout: float) -> str:
     """Milvus' name of the kind of index that the vectors have."""
-    return str((client.describe_index(collection, rows.VECTOR, timeout=limit()) or {}).get("index_type", ""))
+    return str(client.describe_index(collection, rows.VECTOR, timeout=timeout)["index_type"])
 
 
 def _meta(properties: Mapping[str, Any], name: str, where: str) -> CollectionMeta:

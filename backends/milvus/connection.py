@@ -49,8 +49,13 @@ def limit() -> float:
 
 
 def patience() -> float:
-    """The time for what is as long as the data are many: the deadline of a call isn't meant for it."""
+    """The time for what lasts as long as the data are many, for which the deadline of a call isn't meant."""
     return _Once(3600.0)
+
+
+def afresh() -> float:
+    """The time for a quick call after one of those, when the deadline has passed."""
+    return _Once(30.0)
 
 
 class Connection(Protocol):

@@ -57,8 +57,8 @@ def innermost(error: BaseException) -> MilvusException | grpc.RpcError:
     server unavailable".
     """
     found = error
-    while isinstance(cause := found.__cause__, MilvusException | grpc.RpcError) and cause is not found:
-        found = cause
+    while isinstance(before := _before(found), MilvusException | grpc.RpcError):
+        found = before
     assert isinstance(found, MilvusException | grpc.RpcError)
     return found
 
@@ -66,6 +66,11 @@ def innermost(error: BaseException) -> MilvusException | grpc.RpcError:
 def is_not_loaded(error: MilvusException) -> bool:
     """Whether a collection isn't in the server's memory: after a restart of some."""
     return NOT_LOADED in _codes(error)
+
+
+def _before(error: BaseException) -> BaseException | None:
+    """What an error was raised from; pymilvus' `raise e from e` makes an error its own cause."""
+    return error.__context__ if error.__cause__ is error else error.__cause__
 
 
 def _codes(error: MilvusException | grpc.RpcError) -> set[object]:

@@ -18,6 +18,8 @@ Kind = Literal["auto", "flat", "hnsw", "ivf_flat", "ivf_sq8", "ivf_pq", "scann",
 class Index:
     """The section `index` of a store: how vectors are found. What isn't given is Milvus' own choice.
 
+    A stored collection that has another kind gets this one by the next `optimize`.
+
     Args:
         kind: `flat` compares all of them and is exact. `auto` is the server's own choice; Lite compares all, and
             once there are more than 10 000 it makes an `hnsw`.
@@ -97,7 +99,7 @@ class _Known:
 _AT_LEAST_LIMIT = frozenset({"ef", "search_list"})
 _NPROBE = {"nprobe": "nprobe"}
 _NLIST, _MUST_NLIST = {"nlist": "nlist"}, {"nlist": 128}
-_KINDS: Mapping[str, _Known] = {
+_KINDS: Mapping[Kind, _Known] = {
     "auto": _Known("AUTOINDEX", {}, {}, {}),
     "flat": _Known("FLAT", {}, {}, {}),
     "hnsw": _Known(
@@ -115,3 +117,10 @@ _KINDS: Mapping[str, _Known] = {
     "scann": _Known("SCANN", _NLIST, _NPROBE, _MUST_NLIST, usual=16, lite=False),
     "diskann": _Known("DISKANN", {}, {"search_list": "search_list"}, {}, usual=64, lite=False),
 }
+
+
+def active(configured: Index, have: str) -> Index:
+    """The index that a collection has, by Milvus' name, for its searches; another kind is made by `optimize`."""
+    if configured.type == have:
+        return configured
+    return next((Index(kind) for kind, known in _KINDS.items() if known.type == have), configured)

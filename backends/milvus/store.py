@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from ...core import lexical
-from ...core.capabilities import Capabilities, Feature, Form
-from ...core.checks import SCORE_KIND
+from ...core.capabilities import Form
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
+from ...core.locks import disk_error
 from ...core.lowering import Always
-from ...core.records import Hit, Record, ScoreKind
-from ...core.requests import Answer, CheckedRequest, Lexical, NearVector, Patch, Receipt, Where
+from ...core.records import Record
+from ...core.requests import Answer, CheckedRequest, Patch, Receipt, Where
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from . import collection, errors, lite, rows, tuning
-from .connection import Address, Connection, ServerConnection, limit, release
+from . import collection, errors, forms, lite, rows, searching, tuning
+from .connection import Address, Connection, ServerConnection, afresh, limit
 from .expressions import EVERYTHING, after, among, expression
-from .index import METRICS, Index
+from .index import Index, active
 
-_FEATURES = frozenset({Feature.PREFIX, Feature.DURABLE})
-_LITE = Form(
-    name="Lite, in process",
-    configure="path",
-    features=_FEATURES | {Feature.LEXICAL},
-    tried="milvus-lite 3.2.2",
-    notes="One process at a time. Searches are exact up to 10 000 records; beyond, `optimize` makes an HNSW.",
-)
-_SERVER = Form(
-    name="server",
-    configure="url (token, ca_file)",
-    features=_FEATURES | {Feature.SHARED},
-    tried="Milvus 2.3.5 standalone",
-    notes="Servers from 2.4 on find words, too; none of them was tried.",
-)
-_CLOUD = Form(
-    name="Zilliz Cloud",
-    configure="url, token",
-    features=_FEATURES | {Feature.SHARED, Feature.LEXICAL},
-    tried="not tried",
-    notes="The server's adapter, over TLS with a token.",
-)
-_WORDS_SINCE = (2, 4)  # sparse vectors, and more than one vector in a row
-_WINDOW = 16_384  # rows of one search or query, and queries of one search (Milvus' limit)
-_ANSWERS = 65_536  # hits in one message
 _PAGE_BYTES = 8 << 20  # of vectors, in a page of a scan
-_BATCH = 2_000  # records; measured to be written fastest
 
 
 class MilvusStore(VectorStore):
@@ -77,7 +48,7 @@ class MilvusStore(VectorStore):
     """
 
     kind = "milvus"
-    forms = (_LITE, _SERVER, _CLOUD)
+    forms = (forms.LITE, forms.SERVER, forms.CLOUD)
 
     def __init__(
         self,
@@ -115,6 +86,7 @@ class MilvusStore(VectorStore):
             )
         self._connection: Connection | None = None
         self._words = False
+        self._active = self._index
         self._written = 0
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -130,8 +102,10 @@ class MilvusStore(VectorStore):
             raise UnsupportedError("Milvus doesn't vectorize media", hint="use a stack with an embedder")
         if self._connection is None:
             self._connected(spec)
-        words = Feature.LEXICAL in self.can.features
         with self._calling() as client:
+            if self._tenant is not None:
+                forms.check_tenant(self._form, self._version)
+            words = forms.finds_words(self._form, self._version)
             collection.make(client, spec, tenant=self._tenant, words=words, where=self._place)
         meta = self._loaded(spec)
         assert meta is not None  # it was made a moment ago
@@ -144,12 +118,10 @@ class MilvusStore(VectorStore):
 
     def _optimize(self, progress: Callable[[float], None]) -> None:
         with self._calling() as client:
-            if self._path is None:
-                tuning.optimize_server(client, self.meta.spec, progress)
-            else:
-                tuning.optimize_lite(client, self._path, self.meta.spec, self._index, self._written)
+            spec, written = self.meta.spec, self._written
+            tuning.optimize(client, self._path, spec, self._index, written=written, progress=progress)
             self._written = 0
-            self.can = self._capabilities(client, self.meta.spec.name)
+            self._take_stock(client, spec.name, afresh())
         progress(1.0)
 
     def _drop(self) -> None:
@@ -184,7 +156,7 @@ class MilvusStore(VectorStore):
         spec = self.meta.spec
         for piece in rows.pieces(made, spec.space.dimension):
             client.upsert(spec.name, piece, timeout=limit())
-            self._written += len(piece)
+            self._written += len(piece)  # about: threads may write at once
 
     def _delete(self, ids: Sequence[str]) -> Receipt:
         with self._calling() as client:
@@ -200,39 +172,12 @@ class MilvusStore(VectorStore):
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
         answers: dict[int, Answer] = {}
-        for alike in _batches(requests):
-            found = self._searched([requests[at] for at in alike])
-            answers.update(zip(alike, found, strict=True))
+        for places in searching.batches(requests):
+            alike = [requests[at] for at in places]
+            with self._calling() as client:
+                found = searching.search(client, self.meta.spec, self._active, alike)
+            answers.update(zip(places, found, strict=True))
         return [answers[at] for at in range(len(requests))]
-
-    def _searched(self, alike: Sequence[CheckedRequest]) -> Iterator[Answer]:
-        """The answers to requests that differ in what they look for only, by one call."""
-        spec, first = self.meta.spec, alike[0]
-        by_words = isinstance(first.near, Lexical)
-        data = [_sought(request, spec) for request in alike]
-        with self._calling() as client:
-            found = client.search(
-                spec.name,
-                data=data,
-                anns_field=rows.WORDS if by_words else rows.VECTOR,
-                filter=expression(first.where.node),
-                limit=first.limit,
-                output_fields=rows.output_fields(spec.fields),
-                search_params=self._parameters(first, spec),
-                timeout=limit(),
-            )
-        kind = ScoreKind.WEIGHTED if by_words else SCORE_KIND[spec.space.metric]
-        return (self._answer(hits, kind) for hits in found)
-
-    def _parameters(self, request: CheckedRequest, spec: CollectionSpec) -> dict[str, Any]:
-        if isinstance(request.near, Lexical):
-            return {"metric_type": "IP", "params": {}}
-        return {"metric_type": METRICS[spec.space.metric], "params": self._index.search(request.limit)}
-
-    def _answer(self, found: Sequence[Mapping[str, Any]], kind: ScoreKind) -> Answer:
-        schema = self.schema
-        hits = [Hit(rows.record(hit["entity"], schema), _score(hit["distance"], kind), kind) for hit in found]
-        return Answer(tuple(sorted(hits, key=lambda hit: (-hit.score, hit.id))))
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._page(among(ids), len(ids), vectors=vectors)
@@ -240,7 +185,7 @@ class MilvusStore(VectorStore):
 
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
         condition, last = expression(where.node), ""
-        size = _WINDOW
+        size = searching.WINDOW
         if vectors:
             size = max(100, min(size, _PAGE_BYTES // (4 * self.meta.spec.space.dimension)))
         page: list[Record] = []
@@ -270,6 +215,16 @@ class MilvusStore(VectorStore):
     # -- inside -------------------------------------------------------------------------------------------
 
     @property
+    def _form(self) -> Form:
+        if self._address is None:
+            return forms.LITE
+        return forms.CLOUD if self._address.is_zilliz else forms.SERVER
+
+    @property
+    def _version(self) -> str:
+        return self._connection.version if self._connection else ""
+
+    @property
     def _place(self) -> str:
         return self._address.shown if self._address else f"Milvus Lite at {self._path}"
 
@@ -294,8 +249,6 @@ class MilvusStore(VectorStore):
         else:
             assert self._path is not None  # the constructor saw to it
             self._connection = lite.LiteConnection(self._path, spec.name, lock_wait=self._lock_wait)
-        with self._calling() as client:
-            self.can = self._capabilities(client, None)
         return self._loaded(spec)
 
     def _loaded(self, spec: CollectionSpec) -> CollectionMeta | None:
@@ -310,55 +263,19 @@ class MilvusStore(VectorStore):
                     hint="name another collection in the stack, or go back to the stored tenant",
                 )
             self._words = stored.words
-            index = tuning.first_index(self._index, on_lite=self._path is not None)
+            index = tuning.first_index(self._index)
             collection.make_ready(client, stored.meta.spec, index, words=stored.words)
-            tuning.load(client, spec.name, self._path)
-            self.can = self._capabilities(client, spec.name)
+            tuning.load(client, spec.name, self._path, limit())
+            self._take_stock(client, spec.name, limit())
         return stored.meta
 
-    def _capabilities(self, client: MilvusClient, name: str | None) -> Capabilities:
-        """What this form, version and collection can do; without a name, what a new collection could."""
-        connection = self._connection
-        assert connection is not None  # inside a call
-        if self._address is None:
-            form, found = _LITE, set(_LITE.features)
-        else:
-            form = _CLOUD if self._address.is_zilliz else _SERVER
-            found = set(form.features) | (
-                {Feature.LEXICAL} if release(connection.version) >= _WORDS_SINCE else set()
-            )
-        if name is not None:
-            found -= set() if self._words else {Feature.LEXICAL}
-            found |= {Feature.EXACT} if collection.index_type(client, name) == "FLAT" else set()
-        return Capabilities(
-            form.name, frozenset(found), connection.version, max_batch=_BATCH, flush_each=False
-        )
+    def _take_stock(self, client: MilvusClient, name: str, timeout: float) -> None:
+        """Note which index there is, and so what the store can do."""
+        have = collection.index_type(client, name, timeout)
+        self._active = active(self._index, have)
+        self.can = forms.capabilities(self._form, self._version, words=self._words, exact=have == "FLAT")
 
     def _translate(self, error: Exception) -> PolyreelError | None:
+        if isinstance(error, OSError):
+            return disk_error(error, self._place)
         return errors.translate(error, self._place)
-
-
-def _batches(requests: Sequence[CheckedRequest]) -> list[list[int]]:
-    """Places of requests that one call can answer: alike but in what they look for."""
-    alike: dict[tuple[object, ...], list[list[int]]] = {}
-    for at, request in enumerate(requests):
-        key = (isinstance(request.near, Lexical), request.where.node, request.limit)
-        found = alike.setdefault(key, [[]])
-        if len(found[-1]) >= max(1, min(_WINDOW, _ANSWERS // request.limit)):
-            found.append([])
-        found[-1].append(at)
-    return [batch for batches in alike.values() for batch in batches]
-
-
-def _sought(request: CheckedRequest, spec: CollectionSpec) -> list[float] | dict[int, float]:
-    if isinstance(request.near, Lexical):
-        return dict(lexical.query(request.near.text))
-    near = cast("NearVector", request.near)  # the base resolves ids, and refuses media
-    return rows.vector(near.vector, spec.space.metric)
-
-
-def _score(score: float, kind: ScoreKind) -> float:
-    """A similarity, higher for better; Milvus gives L2 as the square of the distance."""
-    if kind is ScoreKind.NEG_L2:
-        return 0.0 - math.sqrt(max(score, 0.0))
-    return max(-1.0, min(1.0, score)) if kind is ScoreKind.COSINE else score

@@ -11,29 +11,39 @@ from pymilvus.exceptions import MilvusException
 
 from ...core.space import CollectionSpec
 from . import collection, lite, rows
-from .connection import limit, patience
-from .index import METRICS, Index
+from .connection import afresh, limit, patience
+from .index import Index
 
 _SMALL = 10_000  # vectors, which Lite compares about as fast as it walks a graph of them
 _LOOK = 0.2  # seconds between two looks at an index that is being built
 
 
-def first_index(index: Index, *, on_lite: bool) -> Index:
-    """The index of a new collection."""
-    return Index("flat") if on_lite and index.kind == "auto" else index
+def first_index(index: Index) -> Index:
+    """The index of a new collection: `auto` compares all vectors as long as they are few.
+
+    A server's own choice would not do for few: until rows are flushed it searches some of its clusters only, and
+    finds nothing of a collection most of whose rows were deleted.
+    """
+    return Index("flat") if index.kind == "auto" else index
 
 
-def load(client: MilvusClient, name: str, path: Path | None) -> None:
-    """Bring a collection into memory, without which no row is found; of Lite, mend its index files."""
+def load(client: MilvusClient, name: str, path: Path | None, timeout: float) -> None:
+    """Bring a collection into memory, without which no row is found; of Lite, mend its index files.
+
+    Lite reads an index that is just being written, too, and fails; so it is asked once more first.
+    """
     if path is None:
-        client.load_collection(name, timeout=limit())
+        client.load_collection(name, timeout=timeout)
         return
-    try:
-        client.load_collection(name, timeout=patience())
-    except MilvusException:
-        if not lite.heal(path, name):
-            raise
-        client.load_collection(name, timeout=patience())
+    for last in (False, True):
+        try:
+            client.load_collection(name, timeout=patience())
+            return
+        except MilvusException:
+            if last and not lite.heal(path, name):
+                raise
+        time.sleep(_LOOK)
+    client.load_collection(name, timeout=patience())
 
 
 def flush_lite(client: MilvusClient, path: Path, name: str) -> None:
@@ -42,45 +52,59 @@ def flush_lite(client: MilvusClient, path: Path, name: str) -> None:
     lite.sync(path, name)
 
 
-def optimize_lite(client: MilvusClient, path: Path, spec: CollectionSpec, index: Index, written: int) -> None:
-    """Flush, and make the index that fits the number of rows.
+def optimize(
+    client: MilvusClient,
+    path: Path | None,
+    spec: CollectionSpec,
+    index: Index,
+    *,
+    written: int,
+    progress: Callable[[float], None],
+) -> None:
+    """Flush, and make or finish the index that fits the number of rows, where enough rows have none.
 
     Args:
         client: The client.
-        path: The file.
+        path: The file of Milvus Lite; None for a server.
         spec: Of the collection.
         index: The configured one.
-        written: Rows since the last time, perhaps without an index.
+        written: Rows since the last time.
+        progress: Hears how much of the index is done.
     """
     name = spec.name
-    flush_lite(client, path, name)
-    total, have = _count(client, name), collection.index_type(client, name)
-    wanted = Index("hnsw") if index.kind == "auto" and total > _SMALL else index
-    if index.kind == "auto" and total <= _SMALL:
-        return  # an index that is there stays
-    if have != wanted.type:
-        client.release_collection(name, timeout=limit())
-        client.drop_index(name, rows.VECTOR, timeout=limit())
-        metric = METRICS[spec.space.metric]
-        collection.add_index(client, name, rows.VECTOR, wanted.type, metric, wanted.build())
-    elif wanted.type != "FLAT" and _pays(written, total):
-        client.release_collection(
-            name, timeout=limit()
-        )  # to load it is to wait for what is built behind our back
-    load(client, name, path)
+    total, have = _count(client, name), collection.index_type(client, name, limit())
+    wanted = _fitting(index, have, total, on_lite=path is not None)
+    if path is not None:
+        flush_lite(client, path, name)
+    elif wanted.type == have and not _pays(max(written, total - _indexed(client, name)[0]), total):
+        return  # an index counts rows that were deleted, too, so what was written here is looked at as well
+    else:
+        client.flush(name, timeout=patience())
+    if wanted.type != have:
+        client.release_collection(name, timeout=afresh())
+        client.drop_index(name, rows.VECTOR, timeout=afresh())
+        collection.add_vector_index(client, spec, wanted)
+    elif path is not None and wanted.type != "FLAT" and _pays(written, total):
+        client.release_collection(name, timeout=afresh())  # to load it is to wait for what is built meanwhile
+    _finish(client, name, progress)
+    load(client, name, path, patience())
 
 
-def optimize_server(client: MilvusClient, spec: CollectionSpec, progress: Callable[[float], None]) -> None:
-    """Flush, and wait until the index is finished, where enough rows have none."""
-    total = _count(client, spec.name)
-    if not _pays(total - _indexed(client, spec.name)[0], total):
-        return
-    client.flush(spec.name, timeout=patience())
-    indexed, pending = _indexed(client, spec.name)
+def _fitting(index: Index, have: str, total: int, *, on_lite: bool) -> Index:
+    """The configured index; of `auto` one for few or for many, and what was made for many stays."""
+    if index.kind != "auto":
+        return index
+    for_many = Index("hnsw") if on_lite else index
+    return for_many if total > _SMALL or have == for_many.type else Index("flat")
+
+
+def _finish(client: MilvusClient, name: str, progress: Callable[[float], None]) -> None:
+    """Return once every flushed row is in the index."""
+    indexed, pending = _indexed(client, name)
     while pending:
         progress(min(0.99, indexed / (indexed + pending)))
         time.sleep(_LOOK)
-        indexed, pending = _indexed(client, spec.name)
+        indexed, pending = _indexed(client, name)
 
 
 def _pays(unindexed: int, total: int) -> bool:
@@ -94,5 +118,5 @@ def _count(client: MilvusClient, name: str) -> int:
 
 def _indexed(client: MilvusClient, name: str) -> tuple[int, int]:
     """Rows in an index, and rows that wait to be."""
-    found = client.describe_index(name, rows.VECTOR, timeout=patience())
+    found = client.describe_index(name, rows.VECTOR, timeout=afresh())
     return int(found["indexed_rows"]), int(found["pending_index_rows"])

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import grpc
+import numpy as np
 import pytest
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
 
-from polyreel.backends.milvus import MilvusStore
-from polyreel.core.space import Metric
+from polyreel.backends.milvus import MilvusStore, connection, errors, expressions, lite, rows, tuning
+from polyreel.backends.milvus.index import Index
+from polyreel.core.capabilities import Feature
+from polyreel.core.deadline import RetryPolicy
+from polyreel.core.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidQueryError,
+    LockedError,
+    NotFoundError,
+    PolyreelError,
+    RateLimitedError,
+    RejectedError,
+    UnavailableError,
+    UnsupportedError,
+)
+from polyreel.core.fields import FieldType
+from polyreel.core.filters import ALL, F, Filter
+from polyreel.core.records import Record, Text
+from polyreel.core.requests import Lexical, NearVector, SearchRequest
+from polyreel.core.space import CollectionSpec, Metric, Space
+from polyreel.core.store import VectorStore
 from polyreel.testing.parity import ParityContract
 from polyreel.testing.store import MakeStore, StoreContract, StoreTests
+from polyreel.testing.store.rows import HOSTILE
 
 
 class _Lite(StoreTests):
@@ -27,3 +61,655 @@ class TestMilvusLite(_Lite, StoreContract):
 
 class TestMilvusLiteAgreesWithMemory(_Lite, ParityContract):
     examples = 25
+
+
+FIELDS = {"year": FieldType.INT, "place": FieldType.STRING, "tags": FieldType.STRINGS}
+
+
+def spec(name: str = "clips", *, fields: dict[str, FieldType] = FIELDS) -> CollectionSpec:
+    return CollectionSpec(name, Space("test", "made-up", "1", 4), fields)
+
+
+def record(id: str, **parts: object) -> Record:
+    given = {"video_id": "v", "uri": "file:///v.mp4", "content": [1.0, 2.0, 3.0, 4.0], **parts}
+    return Record(id=id, **given)  # type: ignore[arg-type]
+
+
+def various(count: int = 60) -> list[Record]:
+    vectors = np.random.default_rng(3).standard_normal((count, 4))
+    return [record(f"r{n}", content=vector, fields={"year": n}) for n, vector in enumerate(vectors)]
+
+
+def ids(store: VectorStore, where: Filter = ALL) -> set[str]:
+    return {found.id for found in store.scan(where)}
+
+
+def near(store: VectorStore, vector: Sequence[float] = (1.0, 2.0, 3.0, 4.0), limit: int = 10) -> list[str]:
+    return [hit.id for hit in store.search([SearchRequest(NearVector(vector), limit=limit)])[0].hits]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "clips.db"
+
+
+@pytest.fixture
+def make_store(path: Path) -> MakeStore:
+    return partial(MilvusStore, path=path, lock_wait=0.2)
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Iterator[VectorStore]:
+    with make_store() as store:
+        store.open(spec(), create=True)
+        yield store
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from polyreel.backends.milvus import MilvusStore
+from polyreel.core.records import Record
+from polyreel.core.space import CollectionSpec, Space
+
+spec = CollectionSpec("clips", Space("test", "made-up", "1", 4), {})
+path = Path(sys.argv[1])
+store = MilvusStore(path=path, lock_wait=20)
+
+def records(first, count=5):
+    return [Record(str(n), "v", "u", content=[1, n, 0, 0]) for n in range(first, first + count)]
+
+def say(what):
+    print(what, flush=True)
+
+"""
+
+
+@contextmanager
+def child(path: Path, code: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own, which speaks by its standard output; it is killed at the end."""
+    command = [sys.executable, "-P", "-c", _CHILD + code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+# -- the file ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_another_process_has_open_is_locked_and_the_holder_is_named(
+    path: Path, make_store: MakeStore
+) -> None:
+    with child(
+        path, "store.open(spec, create=True); say('open'); input(); store.close(); say('closed'); input()"
+    ) as other:
+        assert said(other) == "open"
+        with pytest.raises(LockedError, match=f"process {other.pid}"), make_store() as store:
+            store.open(spec(fields={}), create=True)
+        assert other.stdin is not None
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert said(other) == "closed"  # it lives on, and the file is free
+        with make_store() as store:
+            store.open(spec(fields={}), create=False)
+
+
+def test_a_file_that_another_program_has_open_is_locked(path: Path, make_store: MakeStore) -> None:
+    with make_store() as store:
+        store.open(spec(fields={}), create=True)
+    raw = "from pymilvus import MilvusClient; MilvusClient(sys.argv[1]); say('open'); input()"
+    with child(path, raw) as other:
+        assert said(other) == "open"
+        with pytest.raises(LockedError, match="another program"), make_store() as store:
+            store.open(spec(fields={}), create=False)
+
+
+def test_two_collections_of_one_file_are_open_at_once(path: Path, make_store: MakeStore) -> None:
+    with make_store() as one, make_store() as other:
+        one.open(spec("one"), create=True)
+        other.open(spec("other"), create=True)
+        one.upsert([record("a")])
+        other.upsert([record("b"), record("c")])
+        assert (one.count(), other.count()) == (1, 2)
+        one.close()
+        assert other.count() == 2  # the file stays open for it
+        with pytest.raises(LockedError, match="open in this process"), make_store() as third:
+            third.open(spec("other"), create=False)
+        assert other.count() == 2
+        other.drop()
+    with make_store() as store:
+        store.open(spec("one"), create=False)
+        assert ids(store) == {"a"}
+
+
+def test_close_frees_the_file_and_its_port(store: VectorStore, path: Path) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    store.upsert(various())
+    assert str(path) in server_manager_instance._servers
+    store.close()
+    assert str(path) not in server_manager_instance._servers
+    links = [
+        os.readlink(f"/proc/self/fd/{number}")
+        for number in os.listdir("/proc/self/fd")
+        if number.isdigit() and os.path.islink(f"/proc/self/fd/{number}")
+    ]
+    assert not [link for link in links if str(path) in link]
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf_flat"])
+def test_index_files_that_are_cut_short_are_made_anew(path: Path, kind: Any) -> None:
+    index = Index(kind, nlist=4) if kind == "ivf_flat" else Index(kind)
+    with MilvusStore(path=path, index=index) as store:
+        store.open(spec(), create=True)
+        store.upsert(various(200))
+        store.optimize()
+        expected = near(store, limit=5)
+    files = list(path.rglob("*.idx"))
+    assert files
+    for file in files:
+        os.truncate(file, file.stat().st_size // 2)
+    with MilvusStore(path=path, index=index) as store:
+        store.open(spec(), create=False)
+        assert near(store, limit=5) == expected
+        assert store.count() == 200
+
+
+def test_kill_9_while_flushing_and_building_loses_nothing_acknowledged(
+    path: Path, make_store: MakeStore
+) -> None:
+    code = """
+store.open(spec, create=True)
+for n in range(0, 10000, 50):
+    store.upsert(records(n, 50)); say(n + 50); store.flush() if n % 200 else store.optimize()
+"""
+    for lines in (3, 7, 12):
+        with child(path, code) as process:
+            told = [said(process) for _ in range(lines)]
+            process.send_signal(signal.SIGKILL)
+            process.wait(20)
+        with make_store() as store:
+            store.open(spec(fields={}), create=False)
+            assert store.count() >= int(told[-1])
+            assert set(store.fetch([str(n) for n in range(int(told[-1]))])) == set(
+                map(str, range(int(told[-1])))
+            )
+            assert len(near(store, (1, 3, 0, 0))) == 10
+
+
+def test_a_creation_that_was_killed_half_way_is_finished(path: Path, make_store: MakeStore) -> None:
+    code = """
+import os, signal
+from polyreel.backends.milvus import collection
+collection.make_ready = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+store.open(spec, create=True)
+"""
+    with child(path, code) as process:
+        assert process.wait(30) == -signal.SIGKILL
+    with make_store() as store:
+        store.open(spec(fields={}), create=True)
+        store.upsert([record("a")])
+        assert near(store) == ["a"]
+        assert [hit.id for hit in store.search([SearchRequest(Lexical("x"))])[0].hits] == []
+
+
+@pytest.mark.parametrize("name", ["clips", "clips.sqlite", "clips.db.old"])
+def test_a_path_that_milvus_lite_would_misread_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"must end in \.db"):
+        MilvusStore(path=tmp_path / name)
+
+
+def test_a_single_file_of_an_old_milvus_lite_is_one_clear_line(path: Path, make_store: MakeStore) -> None:
+    path.write_bytes(b"SQLite format 3\0")
+    with pytest.raises(ConfigurationError, match=r"clips\.db"), make_store() as store:
+        store.open(spec(), create=False)
+    assert path.read_bytes() == b"SQLite format 3\0"
+
+
+def test_a_collection_that_polyreel_did_not_make_is_left_alone(path: Path, make_store: MakeStore) -> None:
+    client = MilvusClient(str(path), dedicated=True)
+    client.create_collection("clips", 4)
+    client.close()
+    with pytest.raises(ConfigurationError, match="wasn't made by polyreel"), make_store() as store:
+        store.open(spec(), create=True)
+
+
+# -- speed ------------------------------------------------------------------------------------------------
+
+
+def test_flush_writes_every_row_to_files_that_searches_read_fast(store: VectorStore, path: Path) -> None:
+    import pyarrow.parquet
+
+    store.upsert(various(50))
+    assert list(path.rglob("data_*.parquet")) == []  # a search would walk them in Python
+    store.flush()
+    (file,) = path.rglob("data_*.parquet")
+    assert pyarrow.parquet.read_table(file).num_rows == 50
+    assert len(near(store, limit=50)) == 50
+
+
+def test_a_search_and_an_opening_right_after_a_flush_find_everything(make_store: MakeStore) -> None:
+    for turn in range(5):
+        with make_store() as store:
+            store.open(spec(), create=True)
+            store.upsert([record(f"{turn}-{n}") for n in range(20)])
+            store.optimize()
+            assert len(near(store, limit=200)) == 20 * (turn + 1)
+        with make_store() as store:
+            store.open(spec(), create=False)
+            assert len(near(store, limit=200)) == 20 * (turn + 1)
+
+
+def test_many_rows_get_a_graph_by_optimize_and_few_are_compared(
+    store: VectorStore, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "_SMALL", 100)
+    store.upsert(various(100))
+    store.optimize()
+    assert Feature.EXACT in store.can.features
+    store.upsert(various(150))
+    store.optimize()
+    assert Feature.EXACT not in store.can.features
+    with pytest.raises(UnsupportedError, match="exact"):
+        store.search([SearchRequest(NearVector([1, 2, 3, 4]), exact=True)])
+    store.upsert([record("new")])
+    store.optimize()
+    assert near(store)[0] == "new"
+    store.close()
+    with make_store() as again:
+        again.open(spec(), create=False)
+        assert Feature.EXACT not in again.can.features
+        assert near(again)[0] == "new"
+        assert again.count() == 151
+
+
+def test_another_index_of_the_configuration_is_made_by_optimize(path: Path, make_store: MakeStore) -> None:
+    with make_store() as store:
+        store.open(spec(), create=True)
+        store.upsert(various(100))
+    with MilvusStore(path=path, index=Index("ivf_sq8", nlist=8, nprobe=8)) as store:
+        store.open(spec(), create=False)
+        assert Feature.EXACT in store.can.features
+        store.optimize()
+        assert Feature.EXACT not in store.can.features
+        assert len(near(store, limit=100)) == 100
+
+
+def test_the_parameters_of_an_index_reach_milvus_lite(path: Path) -> None:
+    import faiss
+
+    with MilvusStore(path=path, index=Index("hnsw", m=5, ef_construction=33)) as store:
+        store.open(spec(), create=True)
+        store.upsert(various(100))
+        store.optimize()
+    (file,) = path.rglob("*.hnsw.idx")
+    index = faiss.read_index(str(file))
+    assert (index.hnsw.nb_neighbors(1), index.hnsw.efConstruction) == (5, 33)
+
+
+@pytest.mark.parametrize("kind", ["ivf_pq", "scann", "diskann"])
+def test_an_index_that_milvus_lite_accepts_and_never_builds_is_refused(path: Path, kind: Any) -> None:
+    with pytest.raises(ConfigurationError, match=kind):
+        MilvusStore(path=path, index=Index(kind))
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ({"kind": "flat", "ef": 8}, "has no 'ef'"),
+        ({"kind": "hnsw", "nlist": 8}, "it has: m, ef_construction, ef"),
+        ({"kind": "ivf_flat", "nprobe": 0}, "at least 1"),
+        ({"m": 8}, "has no 'm'"),
+    ],
+)
+def test_a_parameter_of_another_index_is_refused(index: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Index(**index)
+
+
+def test_a_search_looks_at_as_many_candidates_as_it_wants_hits() -> None:
+    assert Index("hnsw").search(10) == {"ef": 64}
+    assert Index("hnsw", ef=32).search(500) == {"ef": 500}
+    assert Index("diskann").search(100) == {"search_list": 100}
+    assert Index("ivf_flat", nlist=64).search(500) == {"nprobe": 16}
+    assert Index("ivf_pq", m=16).build() == {"nlist": 128, "m": 16, "nbits": 8}
+
+
+# -- calls ------------------------------------------------------------------------------------------------
+
+
+class Spy:
+    """Every call of pymilvus: its name and keywords."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def client(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls.append(("MilvusClient", kwargs))
+        made, spy = MilvusClient(*args, **kwargs), self
+
+        class Watched:
+            def __getattr__(self, name: str) -> Any:
+                def call(*args: Any, **kwargs: Any) -> Any:
+                    spy.calls.append((name, kwargs))
+                    return getattr(made, name)(*args, **kwargs)
+
+                return call
+
+        return Watched()
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [kwargs for called, kwargs in self.calls if called == name]
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    spy = Spy()
+    monkeypatch.setattr(lite, "MilvusClient", spy.client)
+    return spy
+
+
+LOCAL = {"close", "create_schema", "prepare_index_params"}
+
+
+def test_every_call_has_a_timeout_and_none_has_ids_or_a_template(
+    spy: Spy, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "_SMALL", 10)
+    with make_store() as store:
+        store.open(spec(), create=True)
+        store.upsert(various(30))
+        store.update_fields(["r1", "r2"], fields={"year": 1})
+        near(store)
+        store.search([SearchRequest(Lexical("word"))])
+        store.fetch(["r1"], vectors=True)
+        assert len(ids(store, F.year > 3)) == 26
+        store.count(F.year > 3)
+        store.flush()
+        store.optimize()
+        store.delete(["r1"])
+        store.delete(where=F.year > 20)
+        store.drop()
+    called = {name for name, _ in spy.calls}
+    assert {"search", "query", "upsert", "delete", "flush", "load_collection", "drop_index"} <= called
+    for name, kwargs in spy.calls:
+        if name not in LOCAL:
+            assert 0 < kwargs["timeout"] <= 3600, name
+        assert not kwargs.keys() & {"ids", "filter_params"}, name
+    assert all("output_fields" in kwargs for name in ("search", "query") for kwargs in spy.named(name))
+    assert all("anns_field" in kwargs for kwargs in spy.named("search"))
+
+
+def test_a_call_gets_what_is_left_of_the_deadline(spy: Spy, path: Path) -> None:
+    with MilvusStore(path=path, timeout=5) as store:
+        store.open(spec(), create=True)
+        store.upsert(various(3))
+        near(store)
+    assert 0 < spy.named("search")[0]["timeout"] <= 5
+
+
+def test_searches_that_differ_in_their_vector_only_are_one_call(spy: Spy, make_store: MakeStore) -> None:
+    with make_store() as store:
+        store.open(spec(), create=True)
+        store.upsert([record(f"{n}", content=axis, fields={"year": n}) for n, axis in enumerate(np.eye(4))])
+        requests = [SearchRequest(NearVector(axis), limit=2) for axis in np.eye(4)]
+        requests += [replace(request, where=F.year >= 1) for request in requests]
+        requests += [SearchRequest(Lexical("a")), SearchRequest(Lexical("b"))]
+        answers = store.search([requests[at] for at in (8, 0, 4, 1, 5, 2, 6, 3, 7, 9)])
+    assert sorted(len(kwargs["data"]) for kwargs in spy.named("search")) == [2, 4, 4]
+    assert [answers[at].hits[0].id for at in (1, 3, 5, 7)] == ["0", "1", "2", "3"]
+    assert [answers[at].hits[0].id for at in (4, 6, 8)] == ["1", "2", "3"]
+
+
+def test_a_failing_call_is_tried_once(path: Path) -> None:
+    class Failing:
+        tried = 0
+
+        def __call__(self, *_: object, **__: object) -> None:
+            self.tried += 1
+            raise _Status(grpc.StatusCode.UNKNOWN, "oops")
+
+    with MilvusStore(path=path, retry=RetryPolicy(attempts=1)) as store:
+        store.open(spec(), create=True)
+        failing = Failing()
+        assert store._connection is not None
+        store._connection.client._get_connection()._stub.Search = failing
+        with pytest.raises(UnavailableError, match="oops"):
+            near(store)
+        assert failing.tried == 1
+
+
+def test_callers_take_turns_so_that_no_reader_misses_rows_that_are_being_flushed(store: VectorStore) -> None:
+    store.upsert(various(300))
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(lambda: [store.count() for _ in range(40)]) for _ in range(3)]
+        for n in range(10):
+            store.upsert([record("r0", fields={"year": n})])
+            store.flush()
+        assert {count for read in reading for count in read.result()} == {300}
+
+
+def test_errors_are_not_written_to_the_terminal(
+    store: VectorStore, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store.upsert(various(3))
+    assert isinstance(store, MilvusStore)
+    assert store._connection is not None
+    with pytest.raises(MilvusException):
+        store._connection.client.query("clips", "nope == 1", output_fields=["id"], timeout=connection.limit())
+    assert capfd.readouterr().err == ""
+
+
+# -- records ----------------------------------------------------------------------------------------------
+
+
+def test_names_of_columns_and_words_of_milvus_may_be_names_of_fields(make_store: MakeStore) -> None:
+    names = (
+        "id",
+        "vector",
+        "words",
+        "text",
+        "extra",
+        "in",
+        "like",
+        "and",
+        "exists",
+        "true",
+        "array_contains",
+    )
+    with make_store() as store:
+        store.open(spec(fields=dict.fromkeys(names, FieldType.STRING)), create=True)
+        given = record("a", fields={name: f"my {name}" for name in names}, text=Text("title"))
+        store.upsert([given, record("b")])
+        assert store.fetch(["a"])["a"] == replace(given, content=None)
+        for name in names:
+            assert ids(store, F[name] == f"my {name}") == {"a"}
+            assert ids(store, ~F[name].exists()) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"uri": "u" * 65_536}, "65536 bytes in 'uri'"),
+        ({"video_id": "海" * 22_000}, "66000 bytes in 'video_id'"),
+        ({"text": Text(transcript="t" * 65_536)}, "in 'text'"),
+        ({"extra": {"k": "v" * 65_530}}, "in 'extra'"),
+        ({"fields": {"place": "p" * 70_000}}, "in 'place'"),
+        ({"fields": {"tags": ["t" * 70_000]}}, "in 'tags'"),
+        ({"fields": {"tags": ["t"] * 4_097}}, "4097 items in 'tags'"),
+    ],
+)
+def test_what_is_longer_than_milvus_keeps_is_refused_before_the_call(
+    store: VectorStore, parts: dict[str, Any], words: str
+) -> None:
+    store.upsert([record("before")])
+    with pytest.raises(InvalidQueryError, match=words):
+        store.upsert([record("a"), record("long", **parts)])
+    assert ids(store) == {"before"}
+    if parts.keys() <= {"uri", "text", "fields"}:
+        with pytest.raises(InvalidQueryError, match=words):
+            store.update_fields(["before"], **parts)
+    longest = record("longest", uri="海" * 21_845, fields={"tags": ["t"] * 4_096})
+    store.upsert([longest])
+    assert store.fetch(["longest"])["longest"] == replace(
+        longest, content=None, fields={"tags": ("t",) * 4_096}
+    )
+
+
+def test_rows_go_in_messages_that_a_server_takes() -> None:
+    long = rows.row(record("a", uri="u" * 60_000), FIELDS, Metric.COSINE, words=False)
+    parts = list(rows.pieces([long] * 300, 4))
+    assert sum(map(len, parts)) == 300
+    assert 2 < len(parts) < 10
+    assert list(rows.pieces([], 4)) == []
+
+
+def test_more_fields_than_milvus_has_room_for_are_refused(make_store: MakeStore) -> None:
+    fields = {f"field{n}": FieldType.INT for n in range(52)}
+    with pytest.raises(ConfigurationError, match="52 declared fields"), make_store() as store:
+        store.open(spec(fields=fields), create=True)
+    with make_store() as store:
+        store.open(spec(fields=dict(list(fields.items())[:51])), create=True)
+        store.upsert([record("a", fields={"field50": 7})])
+        assert ids(store, F.field50 == 7) == {"a"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_literal_is_read_as_what_was_written(text: str) -> None:
+    from milvus_lite.search.filter import parse_expr
+
+    parsed: Any = parse_expr(f"id in [{expressions.literal(text)}, {expressions.literal('x')}]")
+    assert [each.value for each in parsed.values.elements] == [text, "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "beyond"),
+    [
+        ("a", "b"),
+        ("50%", "50&"),
+        ("a\U0010ffff", "b"),
+        ("\U0010ffff", ""),
+        ("\ud7ff", "\ue000"),
+        ("x\uffff", "x\U00010000"),
+    ],
+)
+def test_a_prefix_ends_before_the_next_text(text: str, beyond: str) -> None:
+    assert expressions._beyond(text) == beyond
+    if beyond:
+        assert text < text + "\U0010ffff" < beyond
+
+
+# -- tenants ----------------------------------------------------------------------------------------------
+
+
+def test_a_tenant_keeps_rows_apart_and_a_record_may_change_its_tenant(
+    path: Path, make_store: MakeStore
+) -> None:
+    with MilvusStore(path=path, tenant="place") as store:
+        store.open(spec(), create=True)
+        store.upsert([record(f"{n}", fields={"place": f"p{n % 3}"}) for n in range(30)])
+        assert ids(store, F.place == "p1") == {str(n) for n in range(1, 30, 3)}
+        store.update_fields(["1"], fields={"place": "p2"})
+        store.upsert([record("4", fields={"place": "new"})])
+        assert store.count() == len(ids(store)) == 30
+        assert ids(store, F.place == "new") == {"4"}
+        assert "1" in ids(store, F.place == "p2")
+        store.delete(["4"])
+        assert store.count() == 29
+    with pytest.raises(ConfigurationError, match="tenant"), make_store() as store:
+        store.open(spec(), create=False)
+    with pytest.raises(ConfigurationError, match="no declared field of type string"):
+        with MilvusStore(path=path, tenant="year") as store:
+            store.open(spec("another"), create=True)
+
+
+# -- configuration and errors -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, "either path or url"),
+        ({"path": Path("a.db"), "url": "http://h"}, "either path or url"),
+        ({"path": Path("a.db"), "server_name": "h"}, "are a server's"),
+        ({"url": "h:19530"}, "http://host:port"),
+        ({"url": "tcp://h:19530"}, "http://host:port"),
+        ({"url": "http://root:secret@h"}, "holds a password"),
+        ({"url": "http://h/db"}, "key `database`"),
+        ({"url": "http://h", "server_name": "x"}, "says http"),
+        ({"url": "https://h", "ca_file": Path("missing.pem")}, "no file missing.pem"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        MilvusStore(**keys)
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+class _Status(grpc.RpcError, grpc.Call):  # type: ignore[misc]  # grpc has no types
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+    def _unused(self, *_: object) -> None:
+        raise NotImplementedError
+
+    initial_metadata = trailing_metadata = is_active = time_remaining = cancel = add_callback = _unused
+
+
+def caused(outer: Exception, inner: Exception) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (_Status(grpc.StatusCode.UNAUTHENTICATED, "x"), AuthenticationError),
+        (_Status(grpc.StatusCode.PERMISSION_DENIED, "x"), AuthenticationError),
+        (_Status(grpc.StatusCode.UNIMPLEMENTED, "x"), UnsupportedError),
+        (_Status(grpc.StatusCode.DEADLINE_EXCEEDED, "x"), UnavailableError),
+        (_Status(grpc.StatusCode.INTERNAL, "x"), UnavailableError),
+        (_Status(grpc.StatusCode.RESOURCE_EXHAUSTED, "x"), RejectedError),
+        (
+            caused(MilvusException(2, "Fail connecting"), _Status(grpc.StatusCode.UNAUTHENTICATED, "x")),
+            AuthenticationError,
+        ),
+        (
+            caused(MilvusException(2, "Fail connecting"), _Status(grpc.StatusCode.UNAVAILABLE, "x")),
+            UnavailableError,
+        ),
+        (MilvusException(8, "rate limit"), RateLimitedError),
+        (MilvusException(100, "no collection"), NotFoundError),
+        (MilvusException(101, "not loaded"), UnavailableError),
+        (MilvusException(65535, "bad filter"), RejectedError),
+        (MilvusException(1, "wait for loading collection timeout"), UnavailableError),
+        (MilvusException(1, "busy", retriable=True), UnavailableError),
+    ],
+)
+def test_errors_of_pymilvus_are_told_apart(error: Exception, kind: type[PolyreelError]) -> None:
+    ours = errors.translate(error, "Milvus at x")
+    assert type(ours) is kind
+    assert str(ours).startswith("Milvus at x")
+    assert errors.translate(ValueError("ours"), "x") is None
+
+
+def test_the_driver_is_loaded_when_a_store_is_made(tmp_path: Path) -> None:
+    code = "import sys, polyreel.backends.milvus; print('pymilvus' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,64 @@
+"""The forms of Milvus as data, and what an opened one can do."""
+
+from __future__ import annotations
+
+from ...core.capabilities import Capabilities, Feature, Form
+from ...core.errors import UnsupportedError
+from .connection import release
+
+_FEATURES = frozenset({Feature.PREFIX, Feature.DURABLE})
+LITE = Form(
+    name="Lite, in process",
+    configure="path",
+    features=_FEATURES | {Feature.LEXICAL},
+    tried="milvus-lite 3.2.2",
+    notes="One process at a time. Searches are exact up to 10 000 records; beyond, `optimize` makes an HNSW.",
+)
+SERVER = Form(
+    name="server",
+    configure="url (token, ca_file)",
+    features=_FEATURES | {Feature.SHARED},
+    tried="Milvus 2.3.5 standalone",
+    notes="Servers from 2.4 on find words, too; none of them was tried.",
+)
+CLOUD = Form(
+    name="Zilliz Cloud",
+    configure="url, token",
+    features=_FEATURES | {Feature.SHARED, Feature.LEXICAL},
+    tried="not tried",
+    notes="The server's adapter, over TLS with a token.",
+)
+_WORDS_SINCE = (2, 4)  # sparse vectors, and more than one vector in a row
+_TENANTS_SINCE = (2, 4)  # found wrong in 2.3.5; none since was tried
+_BATCH = 2_000  # records; measured to be written fastest
+
+
+def capabilities(form: Form, version: str, *, words: bool, exact: bool) -> Capabilities:
+    """What an opened collection can do.
+
+    Args:
+        form: Which of the forms.
+        version: Of the server, or of Milvus Lite.
+        words: Whether its rows have vectors of words, or will.
+        exact: Whether all its vectors are compared.
+    """
+    features = set(form.features) - {Feature.LEXICAL}
+    features |= ({Feature.LEXICAL} if words else set()) | ({Feature.EXACT} if exact else set())
+    return Capabilities(form.name, frozenset(features), version, max_batch=_BATCH, flush_each=False)
+
+
+def finds_words(form: Form, version: str) -> bool:
+    """Whether a new collection can have vectors of words."""
+    return Feature.LEXICAL in form.features or release(version) >= _WORDS_SINCE
+
+
+def check_tenant(form: Form, version: str) -> None:
+    """Refuse to keep tenants apart where rows that are written again would be lost.
+
+    Raises:
+        UnsupportedError: 2.3.5 puts upserted rows into a part of the collection where no search for them looks.
+    """
+    if form is SERVER and release(version) < _TENANTS_SINCE:
+        raise UnsupportedError(
+            f"Milvus {version} can't keep tenants apart", hint="leave tenant out, or upgrade the server"
+        )
