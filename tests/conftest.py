@@ -71,7 +71,13 @@ def serve() -> Iterator[Serve]:
             python = ROOT / ".servers" / name / "bin" / "python"
             if not python.exists():
                 _need(f"{name}-server", "`make servers` installs it")
-            return servers.enter_context(_serving([str(python), "-P", f"tools/servers/{name}.py", *arguments]))
+            command = [
+                str(python),
+                "-P",
+                f"tools/servers/{name}.py",
+                *arguments,
+            ]  # which may bear the package's name
+            return servers.enter_context(_serving(command))
 
         yield start
 

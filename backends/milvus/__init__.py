@@ -1,4 +1,4 @@
-"""Milvus as a vector store: Lite in this process, a server, or Zilliz Cloud, by the keys of the configuration."""
+"""Milvus as a vector store: Lite in this process, a server, or Zilliz Cloud, by its keys."""
 
 from __future__ import annotations
 

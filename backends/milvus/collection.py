@@ -1,4 +1,4 @@
-"""A collection in Milvus: its schema, its index, and the description that polyreel keeps as a property of it."""
+"""A collection in Milvus: its schema, its indexes, and what polyreel keeps of it as a property."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ...core.secret import Secret
 _CONNECT = 10.0  # seconds, at most, for a first answer
 GRPC = {
     "grpc.enable_retries": 0,  # retries are the base's
-    "grpc.use_local_subchannel_pool": 1,  # else a client with another certificate gets the first one's connection
+    "grpc.use_local_subchannel_pool": 1,  # else other certificates get the first one's connection
 }
 
 for _name in (

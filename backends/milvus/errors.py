@@ -45,7 +45,8 @@ def translate(error: Exception, where: str) -> PolyreelError | None:
     if ErrorCode.COLLECTION_NOT_FOUND in _codes(first):
         return NotFoundError(text, hint="the collection was dropped meanwhile: open the store again")
     waited = first.message.startswith("wait for")  # pymilvus gave up waiting, by itself
-    if first.retriable or waited or NOT_LOADED in _codes(first) or _codes(first) & _PASSING:
+    retriable = getattr(first, "retriable", False)  # pymilvus 3 has it
+    if retriable or waited or NOT_LOADED in _codes(first) or _codes(first) & _PASSING:
         return UnavailableError(text)
     return RejectedError(text)
 
@@ -53,8 +54,8 @@ def translate(error: Exception, where: str) -> PolyreelError | None:
 def innermost(error: BaseException) -> MilvusException | grpc.RpcError:
     """The first of the errors that pymilvus wrapped round each other, which says what happened.
 
-    A token that is refused and a server that is down are the same outside: code 2, "illegal connection params or
-    server unavailable".
+    A token that is refused and a server that is down are the same outside: code 2, "illegal connection params
+    or server unavailable".
     """
     found = error
     while isinstance(before := _before(found), MilvusException | grpc.RpcError):

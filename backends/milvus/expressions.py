@@ -1,8 +1,8 @@
 """Filters in Milvus' expressions. A value enters one through `literal` alone, which escapes it.
 
-pymilvus pastes the `ids=` of its own calls unescaped, so ids go through `among`, too. What is written here is read
-alike by Lite and by every server: lower-case words, no chained comparison, no templates, no `like` (escaped wildcards
-are read differently; a prefix is a range of strings), and `not` round a whole test in parentheses.
+pymilvus pastes the `ids=` of its own calls unescaped, so ids go through `among`, too. What is written here is
+read alike by Lite and by servers: lower-case words, no chained comparison, no templates, no `like` (escaped
+wildcards are read differently; a prefix is a range of strings), and `not` round a whole test in parentheses.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 def column(field: str) -> str:
-    """The stored column of a field: built-in ones have their names, declared ones can't be a word of Milvus'."""
+    """The stored column of a field; a declared one's name has a prefix, for it may be a word of Milvus'."""
     return field if field in BUILT_IN or field == PRESENT else f"f_{field}"
 
 
@@ -96,7 +96,7 @@ def _expression(node: Node) -> str:
 
 
 def _begins(name: str, text: str) -> str:
-    """From the text on, and before the first text that doesn't begin with it; both orders are of code points."""
+    """From the text on, and before the next that doesn't begin with it; texts are ordered by code points."""
     beyond = _beyond(text)
     lower = f"{name} >= {literal(text)}"
     return f"{lower} and {name} < {literal(beyond)}" if beyond else lower

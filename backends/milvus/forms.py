@@ -1,4 +1,8 @@
-"""The forms of Milvus as data, and what an opened one can do."""
+"""The forms of Milvus as data, and what an opened one can do.
+
+None groups by itself. A server of 2.3.5 passes over `group_by_field`, and Lite groups a fixed number of the
+best hits (ten times the limit), so that a video with many crowds out the others; the planner does it right.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +60,7 @@ def check_tenant(form: Form, version: str) -> None:
     """Refuse to keep tenants apart where rows that are written again would be lost.
 
     Raises:
-        UnsupportedError: 2.3.5 puts upserted rows into a part of the collection where no search for them looks.
+        UnsupportedError: 2.3.5 puts upserted rows into a part of the collection where no search looks.
     """
     if form is SERVER and release(version) < _TENANTS_SINCE:
         raise UnsupportedError(

@@ -21,9 +21,9 @@ class Index:
     A stored collection that has another kind gets this one by the next `optimize`.
 
     Args:
-        kind: `flat` compares all of them and is exact. `auto` is the server's own choice; Lite compares all, and
-            once there are more than 10 000 it makes an `hnsw`.
-        m: Of `hnsw`, the links of a vector; of `ivf_pq`, the parts of one, by which the dimension must divide.
+        kind: `flat` compares all of them and is exact. `auto` does so, too, until `optimize` finds more than
+            10 000; then it is `hnsw` on Lite, and the server's own choice there.
+        m: Of `hnsw`, the links of a vector; of `ivf_pq`, the parts of one, which must divide its length.
         ef_construction: Of `hnsw`, candidates looked at while building.
         ef: Of `hnsw`, candidates looked at in a search; at least its limit are.
         nlist: Of `ivf_*` and `scann`, the clusters.
@@ -120,7 +120,7 @@ _KINDS: Mapping[Kind, _Known] = {
 
 
 def active(configured: Index, have: str) -> Index:
-    """The index that a collection has, by Milvus' name, for its searches; another kind is made by `optimize`."""
+    """The index that a collection has, by Milvus' name; `optimize` makes it the configured one."""
     if configured.type == have:
         return configured
     return next((Index(kind) for kind, known in _KINDS.items() if known.type == have), configured)

@@ -33,8 +33,8 @@ def database(path: Path) -> Path:
 class LiteConnection:
     """A file of Milvus Lite, of which one store of this process has one collection.
 
-    Milvus Lite bears many readers, but one writer, and while it writes its memory to disk readers miss rows; so
-    callers take turns. Most of it is Python, so little is lost.
+    Milvus Lite bears many readers, but one writer, and while it writes its memory to disk readers miss rows;
+    so callers take turns. Most of it is Python, so little is lost.
 
     Args:
         path: The `.db`, which is a folder.
@@ -97,7 +97,7 @@ class _OpenFile:
 class _Files:
     """The files that this process has open.
 
-    Milvus Lite has one server for each file in a process, with no count of its users, so they are counted here.
+    Milvus Lite has one server for each file in a process and doesn't count its users; so we do.
     """
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ def _is_locked(file: Path) -> bool:
 
 
 def heal(path: Path, collection: str) -> bool:
-    """Delete a collection's index files, which Milvus Lite trusts even when they are cut short; whether any were.
+    """Delete a collection's index files, which Lite trusts even when cut short; whether there were any.
 
     It makes them anew from the data when it loads the collection.
     """

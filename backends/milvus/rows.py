@@ -30,7 +30,7 @@ from .expressions import ID, column
 VECTOR = "vector"
 WORDS = "words"
 MAX_BYTES = 65_535
-"""Of a VARCHAR, and of one item of a list (Milvus' limits; Lite, which counts characters, is held to them, too)."""
+"""Of a VARCHAR, and of an item of a list (Milvus' limit; Lite counts characters, and is held to it, too)."""
 MAX_ITEMS = 4_096
 """Of a list."""
 
@@ -129,7 +129,7 @@ def pieces(rows: Sequence[Row], dimension: int) -> Iterator[list[Row]]:
     piece: list[Row] = []
     size = 0
     for each in rows:
-        needed = 4 * dimension + sum(map(_size, each.values()))
+        needed = 4 * dimension + sum(_size(value) for name, value in each.items() if name != VECTOR)
         if piece and size + needed > _PIECE:
             yield piece
             piece, size = [], 0
@@ -177,11 +177,12 @@ def _named(name: str) -> str:
 
 
 def _size(value: object) -> int:
+    """Bytes of a column but a vector of floats, at most."""
     if isinstance(value, str):
         return 4 * len(value)
-    if isinstance(value, dict):
-        return 8 * len(value)
-    return sum(4 * len(item) for item in value if isinstance(item, str)) if isinstance(value, list) else 8
+    if isinstance(value, list):
+        return sum(4 * len(item) for item in value)
+    return 8 * len(value) if isinstance(value, dict) else 8
 
 
 def _numbers(values: Vector) -> list[float]:

@@ -1,4 +1,4 @@
-"""What makes searches run at full speed: rows in segments, indexes that are finished, a collection in memory."""
+"""What makes searches run at full speed: rows in files, finished indexes, a collection in memory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _LOOK = 0.2  # seconds between two looks at an index that is being built
 def first_index(index: Index) -> Index:
     """The index of a new collection: `auto` compares all vectors as long as they are few.
 
-    A server's own choice would not do for few: until rows are flushed it searches some of its clusters only, and
-    finds nothing of a collection most of whose rows were deleted.
+    A server's own choice would not do for few: until rows are flushed it searches some of its clusters only,
+    and finds nothing of a collection most of whose rows were deleted.
     """
     return Index("flat") if index.kind == "auto" else index
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +36,8 @@ from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.core.store import VectorStore
 from polyreel.testing.parity import ParityContract
 from polyreel.testing.store import MakeStore, StoreContract, StoreTests
+
+pytestmark = pytest.mark.slow  # each call waits for the server's clock
 
 Serve = Callable[..., str]
 
@@ -70,8 +71,7 @@ class _Server(StoreTests):
 
     @pytest.fixture
     def make_store(self, request: pytest.FixtureRequest, url: str, client: MilvusClient) -> MakeStore:
-        # A test of the fixture `store` begins with an empty collection, and may find it there; any other begins
-        # with none.
+        # A test of the fixture `store` begins with an empty collection; any other begins with none.
         tidy(client, self.spec() if "store" in request.fixturenames else None)
         return partial(MilvusStore, url=url)
 

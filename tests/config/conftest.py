@@ -45,6 +45,10 @@ class FolderStore(Remembering):
         self.given |= {"path": path, "lock_wait": lock_wait}
 
 
+class FileStore(FolderStore):
+    kind = "milvus"
+
+
 class MemoryStore(Remembering):
     kind = "memory"
 
@@ -130,6 +134,7 @@ def adapters(monkeypatch: pytest.MonkeyPatch) -> Adapters:
     fakes = Adapters(store={}, embedder={}, objects={})
     built_in: list[tuple[str, type[Remembering]]] = [
         ("store", FolderStore),
+        ("store", FileStore),
         ("store", MemoryStore),
         ("store", RemoteStore),
         ("embedder", FakeEmbedder),

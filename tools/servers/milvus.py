@@ -1,13 +1,14 @@
-"""Run a real Milvus 2.3.5 for tests: the standalone server of the package `milvus`, with everything inside it.
+"""Run a real Milvus 2.3.5 for tests: the standalone server of the package `milvus`, all in one process.
 
-    .servers/milvus/bin/python -P tools/servers/milvus.py --data FOLDER [--port N] [--auth] [--cert PEM --key PEM] [--fast]
+    .servers/milvus/bin/python -P tools/servers/milvus.py --data F [--fast] [--auth] [--cert C --key K]
 
-It prints `READY <address>` once it serves, and ends on SIGTERM or SIGINT. With `--auth` the token is `root:Milvus`.
+It prints `READY <address>` once it serves, and ends on SIGTERM or SIGINT. With `--auth` the token is
+`root:Milvus`.
 
-The package alone would unpack 450 MB into each data folder, so the programs are shared by a link; its etcd would
-take ports 2379 and 2380 whatever it is told, so etcd gets a file of its own; and its starter goes on waiting when the
-server has died, so we look ourselves. A second start on the same folder waits for the lease of the first one, 20
-seconds or more: `--fresh` empties the folder.
+The package alone would unpack 450 MB into each data folder, so the programs are shared by a link; its etcd
+would take ports 2379 and 2380 whatever it is told, so etcd gets a file of its own; and its starter goes on
+waiting when the server has died, so we look ourselves. A second start on the same folder waits for the lease
+of the first one, 20 seconds or more: `--fresh` empties the folder.
 """
 
 from __future__ import annotations
