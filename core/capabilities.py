@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from .media import Modality
+
+T = TypeVar("T")
 
 
 class Feature(StrEnum):
@@ -51,6 +55,20 @@ class Form:
     features: frozenset[Feature]
     tried: str
     notes: str = ""
+
+
+def in_forms(*forms: Form) -> Callable[[T], T]:
+    """Mark a function that makes one of several classes with the forms of them all, as a class has `forms`.
+
+    It is for a kind whose forms need classes of their own: the entry point names the function, whose keyword
+    parameters are the keys of the configuration and choose the class.
+    """
+
+    def marked(make: T) -> T:
+        make.forms = forms  # type: ignore[attr-defined]  # what the tables read, of a class and of a function
+        return make
+
+    return marked
 
 
 @dataclass(frozen=True, slots=True)

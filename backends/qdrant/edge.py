@@ -10,30 +10,50 @@ from typing import Any, cast
 import qdrant_edge
 from qdrant_edge import (
     CountRequest,
+    FieldCondition,
     Filter,
     HasIdCondition,
+    MatchAny,
+    MatchPrefix,
+    MatchValue,
     Point,
+    QuantizationSearchParams,
     Query,
     QueryBatchRequest,
     QueryRequest,
+    RangeFloat,
     ScoredPoint,
     ScrollRequest,
     SearchParams,
     UpdateOperation,
 )
 
-from ...core.capabilities import Capabilities, Feature, Form
+from ...core.capabilities import Capabilities
 from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Schema
-from ...core.records import Hit, Record, ScoreKind, Vector
+from ...core.records import Hit, Record, Vector
 from ...core.requests import Answer, CheckedRequest, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
-from . import filters, points
+from . import points
+from .filters import Vocabulary
 from .folder import CollectionFolder, translate
+from .forms import EDGE
+from .options import Hnsw, Options, Quantization
 
+_FILTERS = Vocabulary(
+    every=lambda conditions: Filter(must=list(conditions)),
+    some=lambda conditions: Filter(should=list(conditions)),
+    no=lambda conditions: Filter(must_not=list(conditions)),
+    equal=lambda key, value: FieldCondition(key, match=MatchValue(value)),
+    among=lambda key, values: FieldCondition(key, match=MatchAny(values)),
+    prefix=lambda key, text: FieldCondition(key, match=MatchPrefix(text)),
+    within=lambda key, bounds: FieldCondition(key, range=RangeFloat(**bounds)),
+    ids=lambda ids: HasIdCondition(set(ids)),
+)
+_WHOLE = QuantizationSearchParams(rescore=True)  # scores of the vectors themselves, for those that are near
 _PAGE = 1000  # records of one read while scanning
 _SMALL = 10_000  # vectors, which are compared in a few milliseconds; their index takes many seconds to build
 
@@ -43,27 +63,35 @@ class QdrantEdgeStore(VectorStore):
 
     Args:
         path: The folder of the collections; made when it is missing.
+        hnsw: The graph that `optimize` builds.
+        quantization: Search in compressed vectors, once `optimize` has made them; scores stay those of the whole ones.
+        vectors_on_disk: Read vectors from the disk.
+        payload_on_disk: Read all that isn't indexed from the disk.
+        tenant: A declared string field by which nearly every search filters.
         lock_wait: Seconds to wait for another process that has the collection open.
         timeout: Seconds for one public call, its retries included; what the engine is doing isn't cut short.
         retry: How a disk that fails for the moment is tried again.
     """
 
     kind = "qdrant"
-    forms = (
-        Form(
-            name="engine in process",
-            configure="path",
-            features=frozenset({Feature.EXACT, Feature.PREFIX, Feature.ADD_FIELD, Feature.DURABLE}),
-            tried="qdrant-edge-py 0.9.0",
-            notes="One process at a time. Searches are exact until `optimize` has built an index.",
-        ),
-    )
+    forms = (EDGE,)
 
     def __init__(
-        self, *, path: Path, lock_wait: float = 10.0, timeout: float = 30.0, retry: RetryPolicy | None = None
+        self,
+        *,
+        path: Path,
+        hnsw: Hnsw | None = None,
+        quantization: Quantization | None = None,
+        vectors_on_disk: bool | None = None,
+        payload_on_disk: bool | None = None,
+        tenant: str | None = None,
+        lock_wait: float = 10.0,
+        timeout: float = 30.0,
+        retry: RetryPolicy | None = None,
     ) -> None:
         super().__init__(timeout=timeout, retry=retry)
         self._path = Path(path).expanduser().absolute()
+        self._options = Options(hnsw, quantization, vectors_on_disk, payload_on_disk, tenant)
         self._lock_wait = lock_wait
         self._opened: CollectionFolder | None = None
 
@@ -71,9 +99,9 @@ class QdrantEdgeStore(VectorStore):
 
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         self._close()
-        form = self.forms[0]
-        self.can = Capabilities(form.name, form.features, version("qdrant-edge-py"))
-        self._opened = CollectionFolder(self._path / spec.name, lock_wait=self._lock_wait)
+        options = self._options.checked(spec)
+        self.can = Capabilities(EDGE.name, EDGE.features, version("qdrant-edge-py"))
+        self._opened = CollectionFolder(self._path / spec.name, options, lock_wait=self._lock_wait)
         return self._opened.load()
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:
@@ -124,7 +152,7 @@ class QdrantEdgeStore(VectorStore):
         return Receipt(deleted=tuple(ids))
 
     def _delete_where(self, where: Where) -> Receipt:
-        condition = filters.condition(where.node) or Filter()
+        condition = _FILTERS.condition(where.node) or Filter()
         self._folder.shard.update(UpdateOperation.delete_points_by_filter(condition))
         return Receipt()
 
@@ -132,13 +160,27 @@ class QdrantEdgeStore(VectorStore):
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
         metric = self.meta.spec.space.metric
-        batch = QueryBatchRequest([_query(request, metric) for request in requests])
+        batch = QueryBatchRequest([self._query(request, metric) for request in requests])
         return [self._answer(found) for found in self._folder.shard.query_batch(batch)]
+
+    def _query(self, request: CheckedRequest, metric: Metric) -> QueryRequest:
+        near = cast("NearVector", request.near)  # the base resolves ids, and refuses media and text
+        return QueryRequest(
+            limit=request.limit,
+            query=Query.Nearest(points.vector(near.vector, metric)),
+            filter=_FILTERS.condition(request.where.node),
+            params=SearchParams(
+                hnsw_ef=self._options.ef,
+                exact=request.exact,
+                quantization=_WHOLE if self._options.quantization else None,
+            ),
+            with_payload=True,
+        )
 
     def _answer(self, found: Sequence[ScoredPoint]) -> Answer:
         kind, schema = SCORE_KIND[self.meta.spec.space.metric], self.schema
-        hits = [Hit(_record(point, schema), _score(point.score, kind), kind) for point in found]
-        return Answer(tuple(sorted(hits, key=lambda hit: (-hit.score, hit.id))))
+        hits = [Hit(_record(point, schema), points.score(point.score, kind), kind) for point in found]
+        return Answer(tuple(sorted(hits, key=points.best_first)))
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._folder.shard.retrieve(
@@ -148,7 +190,7 @@ class QdrantEdgeStore(VectorStore):
         return {record.id: record for record in records}
 
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
-        condition, offset, more = filters.condition(where.node), None, True
+        condition, offset, more = _FILTERS.condition(where.node), None, True
         while more:
             request = ScrollRequest(
                 offset=offset, limit=_PAGE, filter=condition, with_payload=True, with_vector=vectors
@@ -159,7 +201,7 @@ class QdrantEdgeStore(VectorStore):
             more = offset is not None
 
     def _count(self, where: Where) -> int:
-        return self._folder.shard.count(CountRequest(exact=True, filter=filters.condition(where.node)))
+        return self._folder.shard.count(CountRequest(exact=True, filter=_FILTERS.condition(where.node)))
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -181,21 +223,3 @@ def _point(record: Record, spec: CollectionSpec) -> Point:
 
 def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:
     return points.record(cast("dict[str, Any]", point.payload), cast("Vector | None", point.vector), schema)
-
-
-def _query(request: CheckedRequest, metric: Metric) -> QueryRequest:
-    near = cast("NearVector", request.near)  # the base resolves ids, and refuses media and text
-    return QueryRequest(
-        limit=request.limit,
-        query=Query.Nearest(points.vector(near.vector, metric)),
-        filter=filters.condition(request.where.node),
-        params=SearchParams(exact=request.exact),
-        with_payload=True,
-    )
-
-
-def _score(score: float, kind: ScoreKind) -> float:
-    """A similarity, higher for better; the engine gives L2 as a distance."""
-    if kind is ScoreKind.NEG_L2:
-        return 0.0 - score
-    return max(-1.0, min(1.0, score)) if kind is ScoreKind.COSINE else score

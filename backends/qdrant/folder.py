@@ -14,23 +14,32 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from qdrant_edge import (
+    BinaryQuantizationConfig,
+    CompressionRatio,
     Distance,
     EdgeConfig,
     EdgeShard,
     EdgeVectorParams,
+    FloatIndexParams,
+    HnswIndexConfig,
     IntegerIndexParams,
-    PayloadSchemaType,
+    KeywordIndexParams,
+    Memory,
+    ProductQuantizationConfig,
+    ScalarQuantizationConfig,
+    ScalarType,
     UpdateOperation,
 )
 
 from ...core.errors import ConfigurationError, IntegrityError, LockedError, PolyreelError, UnavailableError
-from ...core.fields import PRESENT, FieldType, Schema
 from ...core.locks import FolderLock, disk_error, replacing, sync_folder
 from ...core.space import CollectionMeta, CollectionSpec, Metric
-from . import points
+from .indexes import Index, IndexType, wanted
+from .options import Hnsw, Options
 
 _META = "polyreel.json"
 _SHARD = "shard"
@@ -38,24 +47,15 @@ _ROOM_TO_OPEN = 64 << 20  # bytes on the disk, measured: the engine's log takes 
 _ROOM_TO_WRITE = 40 << 20  # another segment, and a batch
 _DISTANCES = {Metric.COSINE: Distance.Cosine, Metric.IP: Distance.Dot, Metric.L2: Distance.Euclid}
 
-_SPAN_INDEX = IntegerIndexParams(lookup=False, range=True)  # each index costs 10 ms of opening 10 000 records
-_INDEXES: dict[str, PayloadSchemaType | IntegerIndexParams] = {
-    "video_id": PayloadSchemaType.Keyword,
-    "scope": PayloadSchemaType.Keyword,
-    "channel": PayloadSchemaType.Keyword,
-    "start": _SPAN_INDEX,
-    "end": _SPAN_INDEX,
-    PRESENT: PayloadSchemaType.Keyword,
+_QUANTIZATIONS = {
+    "scalar": ScalarQuantizationConfig(ScalarType.Int8),
+    "product": ProductQuantizationConfig(CompressionRatio.X16),
+    "binary": BinaryQuantizationConfig(),
 }
-_FIELD_INDEXES = {
-    FieldType.STRING: PayloadSchemaType.Keyword,
-    FieldType.INT: PayloadSchemaType.Integer,
-    FieldType.FLOAT: PayloadSchemaType.Float,
-    FieldType.BOOL: PayloadSchemaType.Integer,
-    FieldType.DATETIME: PayloadSchemaType.Integer,
-    FieldType.STRINGS: PayloadSchemaType.Keyword,
-}
-"""An index decides what a filter finds, not only how fast; so its type is exactly the column's."""
+_PLACES = {True: Memory.Cold, False: Memory.Cached}
+_HNSW = Hnsw(
+    m=16, ef_construct=100, full_scan_threshold=10_000
+)  # Qdrant's own, which the engine wants to be told
 
 _MEANINGS: tuple[tuple[str, type[PolyreelError], str | None], ...] = (
     ("WouldBlock", LockedError, "another program has this folder open: close it, then try again"),
@@ -74,13 +74,16 @@ class CollectionFolder:
 
     Args:
         path: The collection's own folder.
+        options: How the engine keeps and indexes it.
         lock_wait: Seconds to wait for another process that holds it.
     """
 
-    def __init__(self, path: Path, *, lock_wait: float) -> None:
+    def __init__(self, path: Path, options: Options, *, lock_wait: float) -> None:
         self.path = path
+        self._options = options
         self._lock = FolderLock(path, what=f"the collection {path.name!r}", wait=lock_wait)
         self._shard: EdgeShard | None = None
+        self._kept: object = options.to_json()  # what the collection was made with
 
     @property
     def shard(self) -> EdgeShard:
@@ -114,12 +117,13 @@ class CollectionFolder:
     def keep(self, meta: CollectionMeta) -> None:
         """Add the indexes that the fields ask for and lack, and replace the description."""
         known = self.shard.info().payload_schema
-        for path, kind in _indexes(meta.spec.fields).items():
+        for path, index in wanted(meta.spec.fields, self._options.tenant).items():
             if path not in known:
-                self.shard.update(UpdateOperation.create_field_index(path, kind))
+                self.shard.update(UpdateOperation.create_field_index(path, _index(index)))
         self.shard.flush()
+        described = {**meta.to_json(), "options": self._kept}
         with replacing(self.path / _META) as stream:
-            stream.write(json.dumps(meta.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
+            stream.write(json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def drop(self) -> None:
         """Delete the collection; a stranger's files in its folder stay."""
@@ -152,7 +156,8 @@ class CollectionFolder:
             content = (self.path / _META).read_bytes()
         except FileNotFoundError:
             return None
-        meta = _read(content, self.path / _META)
+        meta, self._kept = _read(content, self.path / _META)
+        self._options.refuse_other(meta.spec.name, self._kept)
         self._need_room(_ROOM_TO_OPEN)
         self._shard = _load(self.path / _SHARD)
         return meta
@@ -172,9 +177,7 @@ class CollectionFolder:
         if shard.exists():
             shutil.rmtree(shard)
         meta = CollectionMeta(uuid4().hex, spec)
-        space = spec.space
-        vectors = EdgeVectorParams(size=space.dimension, distance=_DISTANCES[space.metric])
-        self._shard = EdgeShard.create(str(shard), EdgeConfig(vectors=vectors, wal_enabled=True))
+        self._shard = EdgeShard.create(str(shard), _config(spec, self._options))
         try:
             self.keep(meta)
             sync_folder(self.path.parent)
@@ -203,14 +206,40 @@ def translate(error: Exception, folder: Path) -> PolyreelError | None:
     return UnavailableError(f"{what}: {text[:300]}")
 
 
-def _indexes(fields: Schema) -> dict[str, PayloadSchemaType | IntegerIndexParams]:
-    wanted = {**_INDEXES, **{name: _FIELD_INDEXES[kind] for name, kind in fields.items()}}
-    return {points.path(column): kind for column, kind in wanted.items()}
+def _config(spec: CollectionSpec, options: Options) -> EdgeConfig:
+    """How the engine shall keep the collection; what wasn't chosen is its own affair."""
+    given = options.hnsw
+    vectors = EdgeVectorParams(
+        size=spec.space.dimension,
+        distance=_DISTANCES[spec.space.metric],
+        hnsw_config=_graph(given) if given else None,
+        quantization_config=_QUANTIZATIONS[options.quantization] if options.quantization else None,
+        memory=None if options.vectors_on_disk is None else _PLACES[options.vectors_on_disk],
+    )
+    payload = None if options.payload_on_disk is None else _PLACES[options.payload_on_disk]
+    return EdgeConfig(vectors=vectors, payload_memory=payload, wal_enabled=True)
 
 
-def _read(content: bytes, path: Path) -> CollectionMeta:
+def _graph(given: Hnsw) -> HnswIndexConfig:
+    return HnswIndexConfig(
+        given.m or _HNSW.m,
+        given.ef_construct or _HNSW.ef_construct,
+        given.full_scan_threshold or _HNSW.full_scan_threshold,
+        memory=None if given.on_disk is None else _PLACES[given.on_disk],
+    )
+
+
+def _index(index: Index) -> IntegerIndexParams | FloatIndexParams | KeywordIndexParams:
+    if index.type is IndexType.INTEGER:
+        return IntegerIndexParams(lookup=index.lookup, range=True)
+    return FloatIndexParams() if index.type is IndexType.FLOAT else KeywordIndexParams(is_tenant=index.tenant)
+
+
+def _read(content: bytes, path: Path) -> tuple[CollectionMeta, object]:
+    """The description, and the options that the collection was made with."""
     try:
-        return CollectionMeta.from_json(dict(json.loads(content)))
+        described: dict[str, Any] = dict(json.loads(content))
+        return CollectionMeta.from_json(described), described.get("options", {})
     except (IntegrityError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"{path} can't be read: {error}",

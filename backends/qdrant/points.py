@@ -1,4 +1,4 @@
-"""Records as Qdrant's points and back. The server's adapter keeps the same payload as the engine in process.
+"""Records as Qdrant's points and back; every form keeps the same payload.
 
 A payload has the record's own columns at its top and the declared ones, with `present`, under `f`, so that no
 field clashes with a column; `text` and `extra` are JSON text, which keeps any key and any integer exactly.
@@ -14,7 +14,7 @@ from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
-from ...core.records import Channel, Record, Scope, Text, Vector
+from ...core.records import Channel, Hit, Record, Scope, ScoreKind, Text, Vector
 from ...core.requests import Patch
 from ...core.space import Metric
 
@@ -61,6 +61,14 @@ def payload(record: Record, schema: Schema) -> dict[str, object]:
     }
 
 
+def characters(payload: Mapping[str, Any]) -> int:
+    """About how long a payload is as JSON; the parts without a bound of their own count."""
+    strings = (value for value in payload["f"].values() if isinstance(value, str | list))
+    return (
+        1000 + len(payload["text"]) + len(payload["extra"]) + len(payload["uri"]) + sum(map(_length, strings))
+    )
+
+
 def changes(patch: Patch, schema: Schema) -> dict[str, object]:
     """The parts of a payload that a patch replaces, each of them whole."""
     changed: dict[str, object] = {}
@@ -90,6 +98,22 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
         fields=read_row(schema, fields) if fields[PRESENT] else {},
         extra=json.loads(extra) if extra else {},
     )
+
+
+def score(score: float, kind: ScoreKind) -> float:
+    """A similarity, higher for better; Qdrant gives L2 as a distance."""
+    if kind is ScoreKind.NEG_L2:
+        return 0.0 - score
+    return max(-1.0, min(1.0, score)) if kind is ScoreKind.COSINE else score
+
+
+def best_first(hit: Hit) -> tuple[float, str]:
+    """The order of hits: Qdrant's own of equal scores is another one on each form."""
+    return (-hit.score, hit.id)
+
+
+def _length(value: str | list[str]) -> int:
+    return len(value) if isinstance(value, str) else sum(map(len, value)) + 3 * len(value)
 
 
 def _numbers(values: Vector) -> list[float]:

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import qdrant_edge
 
-from polyreel.backends.qdrant import QdrantEdgeStore, filters, folder, points
+from polyreel.backends.qdrant import QdrantEdgeStore, edge, folder, points
 from polyreel.core.errors import (
     ConfigurationError,
     IntegrityError,
@@ -442,7 +442,7 @@ def shelf() -> Iterator[dict[str, QdrantEdgeStore]]:
         for kind, store in made.items():
             with pytest.MonkeyPatch.context() as patch:
                 if kind == "unindexed":
-                    patch.setattr(folder, "_indexes", lambda _: {})
+                    patch.setattr(folder, "wanted", lambda *_: {})
                 store.open(spec(), create=True)
             store.upsert(various())
         made["optimized"].close()
@@ -612,7 +612,7 @@ def test_our_own_bugs_pass_untranslated(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(filters, "condition", fail)
+    monkeypatch.setattr(edge, "_FILTERS", SimpleNamespace(condition=fail))
     with pytest.raises(type(error)) as caught:
         store.count()
     assert caught.value is error

@@ -1,0 +1,286 @@
+"""What local mode and servers share: the contract in calls of `qdrant-client`."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+from qdrant_client import QdrantClient, models
+
+from ...core.checks import SCORE_KIND
+from ...core.deadline import RetryPolicy
+from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
+from ...core.records import Hit, Record, Vector
+from ...core.requests import Answer, CheckedRequest, Group, NearVector, Patch, Receipt, Where
+from ...core.space import CollectionMeta, CollectionSpec, Metric
+from ...core.store import VectorStore
+from . import points
+from .filters import Vocabulary
+from .options import Options
+
+T = TypeVar("T")
+
+FILTERS = Vocabulary(
+    every=lambda conditions: models.Filter(must=list(conditions)),
+    some=lambda conditions: models.Filter(should=list(conditions)),
+    no=lambda conditions: models.Filter(must_not=list(conditions)),
+    equal=lambda key, value: models.FieldCondition(key=key, match=models.MatchValue(value=value)),
+    among=lambda key, values: models.FieldCondition(key=key, match=models.MatchAny(any=values)),
+    prefix=lambda key, text: models.FieldCondition(key=key, match=models.MatchPrefix(prefix=text)),
+    within=lambda key, bounds: models.FieldCondition(key=key, range=models.Range(**bounds)),
+    ids=lambda ids: models.HasIdCondition(has_id=list(ids)),
+)
+DENSE = "dense"
+"""The name of the vectors."""
+
+_META, _OPTIONS = (
+    "polyreel",
+    "polyreel_options",
+)  # keys of the collection's metadata; JSON text, exact on any wire
+_DISTANCES = {
+    Metric.COSINE: models.Distance.COSINE,
+    Metric.IP: models.Distance.DOT,
+    Metric.L2: models.Distance.EUCLID,
+}
+_PAGE = 1000  # records of one read while scanning
+_NUMBERS = 1_000_000  # numbers in one read of vectors: 20 MB as JSON
+_BODY = 5_000_000  # characters in one write: a server takes 32 MB, and a character at most 6 bytes of JSON
+_FLOAT = 22  # characters of a number as JSON
+
+
+class QdrantClientStore(VectorStore):
+    """Collections behind a `QdrantClient`. Contract: `VectorStore`.
+
+    The collection's own metadata in Qdrant holds its description, so no reserved record is needed.
+    """
+
+    kind = "qdrant"
+
+    def __init__(self, options: Options, *, timeout: float, retry: RetryPolicy | None) -> None:
+        super().__init__(timeout=timeout, retry=retry)
+        self._options = options
+
+    # -- what the forms differ in -------------------------------------------------------------------------
+
+    @abstractmethod
+    def _using(self) -> AbstractContextManager[QdrantClient]:
+        """The client, for the calls inside; `ConfigurationError` when the store isn't open."""
+
+    @abstractmethod
+    def _seconds(self) -> int | None:
+        """What the server may take for a call, by the deadline."""
+
+    @abstractmethod
+    def _make(self, client: QdrantClient, spec: CollectionSpec, **common: Any) -> None:
+        """Create the collection, unless another process has just done it."""
+
+    def _index(self, client: QdrantClient, meta: CollectionMeta) -> None:
+        """Add the indexes on payload that the fields ask for and lack; nothing where there are none."""
+
+    def _params(self, request: CheckedRequest) -> models.SearchParams | None:
+        """How the index is searched; nothing where there is none."""
+        return None
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def _create(self, spec: CollectionSpec) -> CollectionMeta:
+        if spec.media:
+            raise UnsupportedError("Qdrant doesn't vectorize media", hint="use a stack with an embedder")
+        space = spec.space
+        described = {
+            _META: _written(CollectionMeta(uuid4().hex, spec).to_json()),
+            _OPTIONS: _written(self._options.to_json()),
+        }
+        with self._using() as client:
+            self._make(
+                client, spec, size=space.dimension, distance=_DISTANCES[space.metric], metadata=described
+            )
+            meta = self._described(client, spec.name)
+            if meta is None:
+                raise IntegrityError(f"the collection {spec.name!r} isn't there after it was made")
+            self._index(client, meta)
+            return meta
+
+    def _described(self, client: QdrantClient, name: str) -> CollectionMeta | None:
+        """What is stored of the collection; None when there is none of this name."""
+        if not client.collection_exists(name):
+            return None
+        metadata = client.get_collection(name).config.metadata or {}
+        if _META not in metadata:
+            raise ConfigurationError(
+                f"there is a collection {name!r} that polyreel didn't make",
+                hint="name another collection in the stack",
+            )
+        self._options.refuse_other(name, json.loads(metadata.get(_OPTIONS, "{}")))
+        return CollectionMeta.from_json(json.loads(metadata[_META]))
+
+    def _add_fields(self, meta: CollectionMeta) -> None:
+        with self._using() as client:
+            self._index(client, meta)
+            client.update_collection(
+                meta.spec.name, metadata={_META: _written(meta.to_json())}, timeout=self._seconds()
+            )
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def _upsert(self, records: Sequence[Record]) -> Receipt:
+        spec = self.meta.spec
+        batch = [_point(record, spec) for record in records]
+        for part in _bodies(batch, spec.space.dimension):
+            self._call(QdrantClient.upsert, points=part, wait=True)
+        return Receipt(upserted=tuple(record.id for record in records))
+
+    def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
+        # By a filter, for a server refuses a list of ids of which one is unknown.
+        known, changes = FILTERS.every([FILTERS.ids(_ids(ids))]), points.changes(patch, self.schema)
+        self._call(QdrantClient.set_payload, payload=changes, points=known, wait=True)
+        return Receipt(upserted=tuple(ids))
+
+    def _delete(self, ids: Sequence[str]) -> Receipt:
+        self._erase(models.PointIdsList(points=_ids(ids)))
+        return Receipt(deleted=tuple(ids))
+
+    def _delete_where(self, where: Where) -> Receipt:
+        self._erase(models.FilterSelector(filter=FILTERS.condition(where.node) or models.Filter()))
+        return Receipt()
+
+    def _erase(self, which: models.PointIdsList | models.FilterSelector) -> None:
+        self._call(QdrantClient.delete, points_selector=which, wait=True)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
+        plain = iter(self._batch([request for request in requests if request.group is None]))
+        return [next(plain) if request.group is None else self._grouped(request) for request in requests]
+
+    def _batch(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
+        if not requests:
+            return []
+        queries = [
+            models.QueryRequest.model_construct(  # a vector in a union of ten types takes long to validate
+                query=self._near(request),
+                using=DENSE,
+                filter=FILTERS.condition(request.where.node),
+                params=self._params(request),
+                limit=request.limit,
+                with_payload=True,
+            )
+            for request in requests
+        ]
+        found = self._call(QdrantClient.query_batch_points, requests=queries)
+        return [self._answer(each.points) for each in found]
+
+    def _grouped(self, request: CheckedRequest) -> Answer:
+        """Groups by video. A server stops looking after some rounds, so it is asked again for other videos."""
+        group, where = cast("Group", request.group), FILTERS.condition(request.where.node)
+        found: dict[str, list[models.ScoredPoint]] = {}
+        while len(found) < request.limit:
+            seen = FILTERS.among(points.path("video_id"), list(found))
+            others = models.Filter(must=[where] if where else None, must_not=[seen] if found else None)
+            groups = self._call(
+                QdrantClient.query_points_groups,
+                query=self._near(request),
+                using=DENSE,
+                group_by=points.path("video_id"),
+                group_size=group.size,
+                limit=request.limit - len(found),
+                query_filter=others,
+                search_params=self._params(request),
+                with_payload=True,
+            ).groups
+            if not groups:
+                break
+            found |= {str(each.id): each.hits for each in groups}
+        return self._answer([point for hits in found.values() for point in hits])
+
+    def _near(self, request: CheckedRequest) -> list[float]:
+        near = cast("NearVector", request.near)  # the base resolves ids, and refuses media and text
+        return points.vector(near.vector, self.meta.spec.space.metric)
+
+    def _answer(self, found: Sequence[models.ScoredPoint]) -> Answer:
+        kind, schema = SCORE_KIND[self.meta.spec.space.metric], self.schema
+        hits = [
+            Hit(points.record(point.payload or {}, None, schema), points.score(point.score, kind), kind)
+            for point in found
+        ]
+        return Answer(tuple(sorted(hits, key=points.best_first)))
+
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
+        found = self._call(
+            QdrantClient.retrieve,
+            ids=_ids(ids),
+            with_payload=True,
+            with_vectors=[DENSE] if vectors else False,
+        )
+        records = [self._record(point) for point in found]
+        return {record.id: record for record in records}
+
+    def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
+        condition, more = FILTERS.condition(where.node), True
+        offset: models.ExtendedPointId | None = None
+        dimension = self.meta.spec.space.dimension
+        size = max(1, min(_PAGE, _NUMBERS // dimension)) if vectors else _PAGE
+        while more:
+            page, offset = self._call(
+                QdrantClient.scroll,
+                scroll_filter=condition,
+                limit=size,
+                offset=offset,
+                with_payload=True,
+                with_vectors=[DENSE] if vectors else False,
+            )
+            yield from map(self._record, page)
+            more = offset is not None
+
+    def _count(self, where: Where) -> int:
+        condition = FILTERS.condition(where.node)
+        return int(self._call(QdrantClient.count, count_filter=condition, exact=True).count)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _call(self, method: Callable[..., T], **arguments: object) -> T:
+        """One of the client's methods on the opened collection, within the deadline."""
+        name = self.meta.spec.name
+        with self._using() as client:
+            return method(client, collection_name=name, timeout=self._seconds(), **arguments)
+
+    def _record(self, point: models.Record) -> Record:
+        vector = cast("dict[str, Vector]", point.vector)[DENSE] if point.vector else None
+        return points.record(point.payload or {}, vector, self.schema)
+
+
+def _ids(ids: Sequence[str]) -> list[models.ExtendedPointId]:
+    return [str(points.point_id(id)) for id in ids]
+
+
+def _point(record: Record, spec: CollectionSpec) -> models.PointStruct:
+    """What was checked already isn't validated again, which takes ten times as long."""
+    vector = points.vector(cast("Vector", record.content), spec.space.metric)
+    return models.PointStruct.model_construct(
+        id=str(points.point_id(record.id)),
+        vector={DENSE: vector},
+        payload=points.payload(record, spec.fields),
+    )
+
+
+def _bodies(batch: list[models.PointStruct], dimension: int) -> Iterator[list[models.PointStruct]]:
+    """The points in parts that a server takes."""
+    part: list[models.PointStruct] = []
+    left = _BODY
+    for point in batch:
+        size = _FLOAT * dimension + points.characters(cast("dict[str, Any]", point.payload))
+        if part and size > left:
+            yield part
+            part, left = [], _BODY
+        part.append(point)
+        left -= size
+    if part:
+        yield part
+
+
+def _written(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,146 @@
+"""`qdrant-client` in local mode: Qdrant imitated in Python, over a folder or in memory.
+
+Its points lie pickled in SQLite: never open a folder that you don't trust.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from pickle import UnpicklingError
+from threading import RLock
+from typing import Any
+
+from qdrant_client import QdrantClient, models
+
+from ...core.capabilities import Capabilities
+from ...core.deadline import RetryPolicy
+from ...core.errors import ConfigurationError, IntegrityError, LockedError, PolyreelError
+from ...core.locks import FolderLock, disk_error
+from ...core.space import CollectionMeta, CollectionSpec
+from .client import DENSE, QdrantClientStore
+from .forms import FOLDER, MEMORY
+from .options import Options
+
+_DATA = "qdrant"  # what the client makes in a collection's folder, beside the lock
+
+
+class QdrantLocalStore(QdrantClientStore):
+    """Collections in a folder, each open in one process at a time, or in memory. Contract: `VectorStore`.
+
+    In memory the instance itself keeps the records: it may be closed and opened again, while another instance
+    starts empty. Local mode isn't safe for threads, so one lock is round every call.
+
+    Args:
+        path: The folder of the collections, made when it is missing; None for memory.
+        lock_wait: Seconds to wait for another process that has the collection open.
+        timeout: Seconds for one public call, its retries included; what the client is doing isn't cut short.
+        retry: How a disk that fails for the moment is tried again.
+    """
+
+    forms = (FOLDER, MEMORY)
+
+    def __init__(
+        self,
+        *,
+        path: Path | None = None,
+        lock_wait: float = 10.0,
+        timeout: float = 30.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        super().__init__(Options(), timeout=timeout, retry=retry)
+        self._path = Path(path).expanduser().absolute() if path is not None else None
+        self._lock_wait = lock_wait
+        self._lock = RLock()
+        self._client: QdrantClient | None = None
+        self._memory: QdrantClient | None = None
+        self._folder_lock: FolderLock | None = None
+
+    def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
+        with self._lock:
+            self._close()
+            form = FOLDER if self._path else MEMORY
+            self.can = Capabilities(form.name, form.features, version("qdrant-client"))
+            if self._path is None:
+                self._client = self._memory = self._memory or QdrantClient(":memory:")
+            elif (self._path / spec.name / _DATA).exists():
+                self._hold(self._path / spec.name)
+            return self._described(self._client, spec.name) if self._client else None
+
+    def _create(self, spec: CollectionSpec) -> CollectionMeta:
+        with self._lock:
+            if self._path is not None and not spec.media:
+                self._hold(self._path / spec.name)
+            return super()._create(spec)
+
+    def _make(self, client: QdrantClient, spec: CollectionSpec, **common: Any) -> None:
+        if not client.collection_exists(spec.name):  # else another process was quicker
+            metadata = common.pop("metadata")
+            client.create_collection(
+                spec.name, vectors_config={DENSE: models.VectorParams(**common)}, metadata=metadata
+            )
+
+    def _drop(self) -> None:
+        with self._using() as client:
+            name = self.meta.spec.name
+            if self._path is None:
+                client.delete_collection(name)
+                return
+            client.close()
+            shutil.rmtree(self._path / name / _DATA)
+            if self._folder_lock is not None:
+                self._folder_lock.remove()
+
+    def _close(self) -> None:
+        with self._lock, contextlib.ExitStack() as last:
+            client, self._client = self._client, None
+            lock, self._folder_lock = self._folder_lock, None
+            if lock is not None:
+                last.callback(lock.release)
+            if client is not None and client is not self._memory:
+                client.close()
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[QdrantClient]:
+        with self._lock:
+            if self._client is None:
+                raise ConfigurationError("this store is not open", hint="call open(spec, create=...) first")
+            yield self._client
+
+    def _seconds(self) -> None:
+        return None
+
+    def _hold(self, folder: Path) -> None:
+        """Take the collection's folder, and load what is in it."""
+        if self._client is not None:
+            return
+        lock = FolderLock(folder, what=f"the collection {folder.name!r}", wait=self._lock_wait)
+        lock.acquire()
+        self._folder_lock = lock
+        try:
+            self._client = QdrantClient(path=str(folder / _DATA), force_disable_check_same_thread=True)
+        except (ValueError, KeyError, EOFError, UnpicklingError, sqlite3.DatabaseError) as error:
+            raise IntegrityError(
+                f"the collection in {folder} is damaged: {' '.join(str(error).split())[:200]}",
+                hint="restore the folder from a copy, or delete it and ingest again",
+            ) from error
+        finally:
+            if self._client is None:
+                self._close()
+
+    def _translate(self, error: Exception) -> PolyreelError | None:
+        what = f"the collections in {self._path}"
+        if isinstance(error, OSError):
+            return disk_error(error, what)
+        if isinstance(error, sqlite3.OperationalError):  # a disk that is full or fails
+            return disk_error(OSError(None, str(error)), what)
+        if isinstance(error, RuntimeError) and "already accessed" in str(error):
+            hint = "another program has this folder open: close it, then try again"
+            return LockedError(f"{what}: {str(error)[:200]}", hint=hint)
+        return None

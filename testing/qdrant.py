@@ -1,0 +1,271 @@
+"""An imitation of Qdrant's REST interface, for the transport alone: it is NOT a Qdrant server.
+
+It answers real HTTP with the client's own local mode, and refuses what the interface's models don't know: other
+paths, other query parameters, other keys in a body, a wrong API key, a body of more than 32 MB. So it shows that
+requests are well made and answers well read, and how a store bears a server that fails; what a server makes of a
+filter or an index it can't show.
+
+    with imitation() as qdrant:
+        store = QdrantServerStore(url=qdrant.url)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+from qdrant_client import QdrantClient, models
+
+from .web import send
+
+Fault = Callable[[BaseHTTPRequestHandler], None]
+"""Answers one request in the place of the server."""
+
+_LARGEST = 32 << 20  # bytes of a body, Qdrant's default
+_QUERY = {"wait", "timeout", "ordering", "consistency"}
+
+
+class _RefusedError(Exception):
+    """A status and a reason in place of an answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass
+class Imitation:
+    """What the server holds and was asked.
+
+    Args:
+        local: Where the collections are; they outlive the server.
+        version: What it says it is.
+        api_key: What a request must bring; nothing when empty.
+        port: Where it listens.
+        faults: What the next requests get instead of an answer.
+        asked: How often, by method and path with `{name}` for the collection's.
+        timeouts: The `timeout` of each request that had one.
+        indexes: Indexes on payload, by collection and path.
+    """
+
+    local: QdrantClient
+    version: str = "1.20.0"
+    api_key: str = ""
+    port: int = 0
+    faults: deque[Fault] = field(default_factory=deque)
+    asked: Counter[str] = field(default_factory=Counter)
+    timeouts: list[int] = field(default_factory=list)
+    indexes: dict[str, dict[str, models.PayloadIndexInfo]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> object:
+        """The result of a request."""
+        parts = urlsplit(target)
+        if self.api_key and headers.get("api-key") != self.api_key and parts.path != "/":
+            raise _RefusedError(401, "Invalid API key or JWT")
+        query = dict(parse_qsl(parts.query))
+        if query.keys() - _QUERY:
+            raise _RefusedError(400, f"unknown query parameters {sorted(query.keys() - _QUERY)}")
+        self.timeouts += [int(query["timeout"])] if "timeout" in query else []
+        for pattern, (model, action) in _ROUTES.items():
+            found = re.fullmatch(pattern.replace("{name}", "(?P<name>[^/]+)"), f"{method} {parts.path}")
+            if found:
+                self.asked[pattern] += 1
+                name = unquote(found.groupdict().get("name", ""))
+                parsed = TypeAdapter(model).validate_json(body) if model else None
+                with self.lock:
+                    return action(self, name, parsed)
+        raise _RefusedError(404, f"there is no {method} {parts.path}")
+
+    def known(self, name: str) -> str:
+        """The name, if there is such a collection."""
+        if not self.local.collection_exists(name):
+            raise _RefusedError(404, f"Not found: Collection `{name}` doesn't exist!")
+        return name
+
+
+@contextmanager
+def imitation(server: Imitation | None = None) -> Iterator[Imitation]:
+    """A server in this process; one that was there before comes back on its port with what it held."""
+    if server is None:
+        server = Imitation(QdrantClient(":memory:"))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16
+
+        def handle_one(self) -> None:
+            size = int(self.headers.get("Content-Length", "0"))
+            body = self.rfile.read(size)
+            if server.faults:
+                server.faults.popleft()(self)
+                return
+            status, answer = 200, {"status": "ok", "time": 0.0}
+            try:
+                if size > _LARGEST:
+                    raise _RefusedError(413, "JSON payload is larger than allowed")
+                answer["result"] = server.answer(self.command, self.path, self.headers, body)
+            except _RefusedError as error:
+                status, answer = error.status, {"status": {"error": str(error)}, "time": 0.0}
+            except (ValidationError, ValueError, KeyError) as error:
+                status, answer = 400, {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}
+            whole = answer["result"] if self.path == "/" and status == 200 else answer
+            send(
+                self, status, json.dumps(to_jsonable_python(whole)).encode(), Content_Type="application/json"
+            )
+
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_one
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Be silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", server.port), Handler) as http:
+        server.port = http.server_port
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+# -- what each request does -------------------------------------------------------------------------------
+
+
+def _create(server: Imitation, name: str, asked: models.CreateCollection) -> bool:
+    if server.local.collection_exists(name):
+        raise _RefusedError(409, f"Wrong input: Collection `{name}` already exists!")
+    server.indexes[name] = {}
+    return server.local.create_collection(
+        name,
+        vectors_config=asked.vectors,
+        sparse_vectors_config=asked.sparse_vectors,
+        metadata=asked.metadata,
+    )
+
+
+def _describe(server: Imitation, name: str, _: None) -> object:
+    info = server.local.get_collection(server.known(name))
+    return {**to_jsonable_python(info), "payload_schema": server.indexes[name]}
+
+
+def _change(server: Imitation, name: str, asked: models.UpdateCollection) -> bool:
+    server.local.update_collection(server.known(name), metadata=asked.metadata)
+    return True
+
+
+def _drop(server: Imitation, name: str, _: None) -> bool:
+    return server.local.delete_collection(name)
+
+
+def _index(server: Imitation, name: str, asked: models.CreateFieldIndex) -> object:
+    schema = asked.field_schema
+    kind = schema if isinstance(schema, models.PayloadSchemaType) else schema.type.value  # type: ignore[union-attr]
+    parameters = None if isinstance(schema, models.PayloadSchemaType) else schema
+    server.indexes[server.known(name)][asked.field_name] = models.PayloadIndexInfo(
+        data_type=models.PayloadSchemaType(kind), params=parameters, points=0
+    )
+    return _done()
+
+
+def _upsert(server: Imitation, name: str, asked: models.PointsList | models.PointsBatch) -> object:
+    points = asked.points if isinstance(asked, models.PointsList) else asked.batch
+    return server.local.upsert(server.known(name), points)
+
+
+def _retrieve(server: Imitation, name: str, asked: models.PointRequest) -> object:
+    payload, vectors = asked.with_payload, asked.with_vector
+    return server.local.retrieve(
+        server.known(name),
+        asked.ids,
+        with_payload=True if payload is None else payload,
+        with_vectors=vectors or False,
+    )
+
+
+def _patch(server: Imitation, name: str, asked: models.SetPayload) -> object:
+    which = asked.filter if asked.points is None else asked.points
+    return server.local.set_payload(server.known(name), asked.payload, which)
+
+
+def _erase(server: Imitation, name: str, asked: models.PointIdsList | models.FilterSelector) -> object:
+    return server.local.delete(server.known(name), asked)
+
+
+def _search(server: Imitation, name: str, asked: models.QueryRequestBatch) -> object:
+    for one in asked.searches:
+        one.params = None  # local mode has no index to search by them
+    return server.local.query_batch_points(server.known(name), asked.searches)
+
+
+def _group(server: Imitation, name: str, asked: models.QueryGroupsRequest) -> object:
+    return server.local.query_points_groups(
+        server.known(name),
+        group_by=asked.group_by,
+        query=asked.query,
+        using=asked.using,
+        query_filter=asked.filter,
+        limit=asked.limit or 10,
+        group_size=asked.group_size or 3,
+        with_payload=bool(asked.with_payload),
+    )
+
+
+def _scroll(server: Imitation, name: str, asked: models.ScrollRequest) -> object:
+    page, following = server.local.scroll(
+        server.known(name),
+        scroll_filter=asked.filter,
+        limit=asked.limit or 10,
+        offset=asked.offset,
+        with_payload=bool(asked.with_payload),
+        with_vectors=asked.with_vector or False,
+    )
+    return {"points": page, "next_page_offset": following}
+
+
+def _count(server: Imitation, name: str, asked: models.CountRequest) -> object:
+    return server.local.count(server.known(name), count_filter=asked.filter, exact=True)
+
+
+def _done() -> object:
+    return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+
+_Action = Callable[[Imitation, str, Any], object]
+_ROUTES: Mapping[str, tuple[Any, _Action]] = {
+    "GET /": (None, lambda server, *_: {"title": "an imitation", "version": server.version}),
+    "GET /collections": (None, lambda server, *_: server.local.get_collections()),
+    "GET /collections/{name}/exists": (
+        None,
+        lambda server, name, _: {"exists": server.local.collection_exists(name)},
+    ),
+    "GET /collections/{name}": (None, _describe),
+    "PUT /collections/{name}": (models.CreateCollection, _create),
+    "PATCH /collections/{name}": (models.UpdateCollection, _change),
+    "DELETE /collections/{name}": (None, _drop),
+    "PUT /collections/{name}/index": (models.CreateFieldIndex, _index),
+    "PUT /collections/{name}/points": (models.PointsList | models.PointsBatch, _upsert),
+    "POST /collections/{name}/points": (models.PointRequest, _retrieve),
+    "POST /collections/{name}/points/payload": (models.SetPayload, _patch),
+    "POST /collections/{name}/points/delete": (models.PointIdsList | models.FilterSelector, _erase),
+    "POST /collections/{name}/points/query/batch": (models.QueryRequestBatch, _search),
+    "POST /collections/{name}/points/query/groups": (models.QueryGroupsRequest, _group),
+    "POST /collections/{name}/points/scroll": (models.ScrollRequest, _scroll),
+    "POST /collections/{name}/points/count": (models.CountRequest, _count),
+}
