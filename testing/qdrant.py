@@ -208,6 +208,15 @@ def _erase(server: Imitation, name: str, asked: models.PointIdsList | models.Fil
     return server.local.delete(server.known(name), asked)
 
 
+def _revector(server: Imitation, name: str, asked: models.UpdateVectors) -> object:
+    return server.local.update_vectors(server.known(name), asked.points)
+
+
+def _unvector(server: Imitation, name: str, asked: models.DeleteVectors) -> object:
+    which = asked.filter if asked.points is None else asked.points
+    return server.local.delete_vectors(server.known(name), asked.vector, which)
+
+
 def _search(server: Imitation, name: str, asked: models.QueryRequestBatch) -> object:
     for one in asked.searches:
         one.params = None  # local mode has no index to search by them
@@ -262,6 +271,8 @@ _ROUTES: Mapping[str, tuple[Any, _Action]] = {
     "PUT /collections/{name}/index": (models.CreateFieldIndex, _index),
     "PUT /collections/{name}/points": (models.PointsList | models.PointsBatch, _upsert),
     "POST /collections/{name}/points": (models.PointRequest, _retrieve),
+    "PUT /collections/{name}/points/vectors": (models.UpdateVectors, _revector),
+    "POST /collections/{name}/points/vectors/delete": (models.DeleteVectors, _unvector),
     "POST /collections/{name}/points/payload": (models.SetPayload, _patch),
     "POST /collections/{name}/points/delete": (models.PointIdsList | models.FilterSelector, _erase),
     "POST /collections/{name}/points/query/batch": (models.QueryRequestBatch, _search),

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 from qdrant_client import QdrantClient, models
 
-from ...core.checks import SCORE_KIND
+from ...core import lexical
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
-from ...core.records import Hit, Record, Vector
-from ...core.requests import Answer, CheckedRequest, Group, NearVector, Patch, Receipt, Where
+from ...core.records import Hit, Record, Text, Vector
+from ...core.requests import Answer, CheckedRequest, Group, Lexical, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
 from . import points
@@ -138,7 +138,23 @@ class QdrantClientStore(VectorStore):
         # By a filter, for a server refuses a list of ids of which one is unknown.
         known, changes = FILTERS.every([FILTERS.ids(_ids(ids))]), points.changes(patch, self.schema)
         self._call(QdrantClient.set_payload, payload=changes, points=known, wait=True)
+        if patch.text is not None:
+            self._reword(ids, patch.text)
         return Receipt(upserted=tuple(ids))
+
+    def _reword(self, ids: Sequence[str], text: Text) -> None:
+        """Give records the words of another text."""
+        words = lexical.document(text)
+        if not words:
+            known = FILTERS.every([FILTERS.ids(_ids(ids))])
+            self._call(QdrantClient.delete_vectors, vectors=[points.WORDS], points=known, wait=True)
+            return
+        with self._using():  # so that in local mode no other thread deletes in between
+            known = self._call(QdrantClient.retrieve, ids=_ids(ids), with_payload=False)
+            vector = {points.WORDS: _sparse(words)}
+            changed = [models.PointVectors.model_construct(id=point.id, vector=vector) for point in known]
+            if changed:
+                self._call(QdrantClient.update_vectors, points=changed, wait=True)
 
     def _delete(self, ids: Sequence[str]) -> Receipt:
         self._erase(models.PointIdsList(points=_ids(ids)))
@@ -163,7 +179,7 @@ class QdrantClientStore(VectorStore):
         queries = [
             models.QueryRequest.model_construct(  # a vector in a union of ten types takes long to validate
                 query=self._near(request),
-                using=DENSE,
+                using=_using(request),
                 filter=FILTERS.condition(request.where.node),
                 params=self._params(request),
                 limit=request.limit,
@@ -172,7 +188,8 @@ class QdrantClientStore(VectorStore):
             for request in requests
         ]
         found = self._call(QdrantClient.query_batch_points, requests=queries)
-        return [self._answer(each.points) for each in found]
+        answered = zip(requests, found, strict=True)
+        return [self._answer(request, each.points) for request, each in answered]
 
     def _grouped(self, request: CheckedRequest) -> Answer:
         """Groups by video. A server stops looking after some rounds, so it is asked again for other videos."""
@@ -184,7 +201,7 @@ class QdrantClientStore(VectorStore):
             groups = self._call(
                 QdrantClient.query_points_groups,
                 query=self._near(request),
-                using=DENSE,
+                using=_using(request),
                 group_by=points.path("video_id"),
                 group_size=group.size,
                 limit=request.limit - len(found),
@@ -195,14 +212,17 @@ class QdrantClientStore(VectorStore):
             if not groups:
                 break
             found |= {str(each.id): each.hits for each in groups}
-        return self._answer([point for hits in found.values() for point in hits])
+        return self._answer(request, [point for hits in found.values() for point in hits])
 
-    def _near(self, request: CheckedRequest) -> list[float]:
-        near = cast("NearVector", request.near)  # the base resolves ids, and refuses media and text
-        return points.vector(near.vector, self.meta.spec.space.metric)
+    def _near(self, request: CheckedRequest) -> list[float] | models.SparseVector:
+        near = request.near
+        if isinstance(near, Lexical):
+            return _sparse(lexical.query(near.text))
+        # The base resolves ids, and refuses media.
+        return points.vector(cast("NearVector", near).vector, self.meta.spec.space.metric)
 
-    def _answer(self, found: Sequence[models.ScoredPoint]) -> Answer:
-        kind, schema = SCORE_KIND[self.meta.spec.space.metric], self.schema
+    def _answer(self, request: CheckedRequest, found: Sequence[models.ScoredPoint]) -> Answer:
+        kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
         hits = [
             Hit(points.record(point.payload or {}, None, schema), points.score(point.score, kind), kind)
             for point in found
@@ -259,12 +279,21 @@ def _ids(ids: Sequence[str]) -> list[models.ExtendedPointId]:
 
 def _point(record: Record, spec: CollectionSpec) -> models.PointStruct:
     """What was checked already isn't validated again, which takes ten times as long."""
-    vector = points.vector(cast("Vector", record.content), spec.space.metric)
+    vector: dict[str, Any] = {DENSE: points.vector(cast("Vector", record.content), spec.space.metric)}
+    if record.text and (words := lexical.document(record.text)):
+        vector[points.WORDS] = _sparse(words)
     return models.PointStruct.model_construct(
-        id=str(points.point_id(record.id)),
-        vector={DENSE: vector},
-        payload=points.payload(record, spec.fields),
+        id=str(points.point_id(record.id)), vector=vector, payload=points.payload(record, spec.fields)
     )
+
+
+def _sparse(weights: lexical.Sparse) -> models.SparseVector:
+    indices, values = points.sparse(weights)
+    return models.SparseVector.model_construct(indices=indices, values=values)
+
+
+def _using(request: CheckedRequest) -> str:
+    return points.WORDS if isinstance(request.near, Lexical) else DENSE
 
 
 def _bodies(batch: list[models.PointStruct], dimension: int) -> Iterator[list[models.PointStruct]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import qdrant_edge
 from qdrant_edge import (
@@ -17,6 +18,7 @@ from qdrant_edge import (
     MatchPrefix,
     MatchValue,
     Point,
+    PointVectors,
     QuantizationSearchParams,
     Query,
     QueryBatchRequest,
@@ -25,16 +27,17 @@ from qdrant_edge import (
     ScoredPoint,
     ScrollRequest,
     SearchParams,
+    SparseVector,
     UpdateOperation,
 )
 
+from ...core import lexical
 from ...core.capabilities import Capabilities
-from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Schema
-from ...core.records import Hit, Record, Vector
-from ...core.requests import Answer, CheckedRequest, NearVector, Patch, Receipt, Where
+from ...core.records import Hit, Record, Text, Vector
+from ...core.requests import Answer, CheckedRequest, Lexical, Near, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
 from . import points
@@ -54,6 +57,7 @@ _FILTERS = Vocabulary(
     ids=lambda ids: HasIdCondition(set(ids)),
 )
 _WHOLE = QuantizationSearchParams(rescore=True)  # scores of the vectors themselves, for those that are near
+_DENSE = [""]  # the vectors that aren't words
 _PAGE = 1000  # records of one read while scanning
 _SMALL = 10_000  # vectors, which are compared in a few milliseconds; their index takes many seconds to build
 
@@ -141,10 +145,13 @@ class QdrantEdgeStore(VectorStore):
         return Receipt(upserted=tuple(record.id for record in records))
 
     def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
-        # By a filter, for the engine refuses a list of ids of which one is unknown.
-        known = Filter(must=[HasIdCondition({points.point_id(id) for id in ids})])
-        changes = points.changes(patch, self.schema)
-        self._folder.writable.update(UpdateOperation.set_payload_by_filter(known, changes))
+        shard, asked = self._folder.writable, [points.point_id(id) for id in ids]
+        # The engine refuses a list of ids of which one is unknown.
+        known = [found.id for found in shard.retrieve(asked, with_payload=False, with_vector=False)]
+        if known:
+            shard.update(UpdateOperation.set_payload(known, points.changes(patch, self.schema)))
+            if patch.text is not None:
+                shard.update(_rewording(known, patch.text))
         return Receipt(upserted=tuple(ids))
 
     def _delete(self, ids: Sequence[str]) -> Receipt:
@@ -159,15 +166,14 @@ class QdrantEdgeStore(VectorStore):
     # -- reading ------------------------------------------------------------------------------------------
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
-        metric = self.meta.spec.space.metric
-        batch = QueryBatchRequest([self._query(request, metric) for request in requests])
-        return [self._answer(found) for found in self._folder.shard.query_batch(batch)]
+        batch = QueryBatchRequest([self._query(request) for request in requests])
+        answered = zip(requests, self._folder.shard.query_batch(batch), strict=True)
+        return [self._answer(request, found) for request, found in answered]
 
-    def _query(self, request: CheckedRequest, metric: Metric) -> QueryRequest:
-        near = cast("NearVector", request.near)  # the base resolves ids, and refuses media and text
+    def _query(self, request: CheckedRequest) -> QueryRequest:
         return QueryRequest(
             limit=request.limit,
-            query=Query.Nearest(points.vector(near.vector, metric)),
+            query=_nearest(request.near, self.meta.spec.space.metric),
             filter=_FILTERS.condition(request.where.node),
             params=SearchParams(
                 hnsw_ef=self._options.ef,
@@ -177,14 +183,14 @@ class QdrantEdgeStore(VectorStore):
             with_payload=True,
         )
 
-    def _answer(self, found: Sequence[ScoredPoint]) -> Answer:
-        kind, schema = SCORE_KIND[self.meta.spec.space.metric], self.schema
+    def _answer(self, request: CheckedRequest, found: Sequence[ScoredPoint]) -> Answer:
+        kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
         hits = [Hit(_record(point, schema), points.score(point.score, kind), kind) for point in found]
         return Answer(tuple(sorted(hits, key=points.best_first)))
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._folder.shard.retrieve(
-            [points.point_id(id) for id in ids], with_payload=True, with_vector=vectors
+            [points.point_id(id) for id in ids], with_payload=True, with_vector=_DENSE if vectors else False
         )
         records = [_record(point, self.schema) for point in found]
         return {record.id: record for record in records}
@@ -193,7 +199,11 @@ class QdrantEdgeStore(VectorStore):
         condition, offset, more = _FILTERS.condition(where.node), None, True
         while more:
             request = ScrollRequest(
-                offset=offset, limit=_PAGE, filter=condition, with_payload=True, with_vector=vectors
+                offset=offset,
+                limit=_PAGE,
+                filter=condition,
+                with_payload=True,
+                with_vector=_DENSE if vectors else False,
             )
             page, offset = self._folder.shard.scroll(request)
             for point in page:
@@ -216,9 +226,26 @@ class QdrantEdgeStore(VectorStore):
 
 
 def _point(record: Record, spec: CollectionSpec) -> Point:
-    content = cast("Vector", record.content)
-    vector = points.vector(content, spec.space.metric)
+    dense = points.vector(cast("Vector", record.content), spec.space.metric)
+    words = lexical.document(record.text) if record.text else None
+    vector = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
     return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
+
+
+def _rewording(ids: Sequence[UUID], text: Text) -> UpdateOperation:
+    """What gives records the words of another text."""
+    words = lexical.document(text)
+    if not words:
+        return UpdateOperation.delete_vectors(list(ids), [points.WORDS])
+    vector = {points.WORDS: SparseVector(*points.sparse(words))}
+    return UpdateOperation.update_vectors([PointVectors(id, vector) for id in ids])
+
+
+def _nearest(near: Near, metric: Metric) -> Query:
+    if isinstance(near, Lexical):
+        return Query.Nearest(SparseVector(*points.sparse(lexical.query(near.text))), using=points.WORDS)
+    # The base resolves ids, and refuses media.
+    return Query.Nearest(points.vector(cast("NearVector", near).vector, metric))
 
 
 def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:

@@ -23,26 +23,34 @@ from qdrant_edge import (
     Distance,
     EdgeConfig,
     EdgeShard,
+    EdgeSparseVectorParams,
     EdgeVectorParams,
     FloatIndexParams,
     HnswIndexConfig,
     IntegerIndexParams,
     KeywordIndexParams,
     Memory,
+    PointVectors,
     ProductQuantizationConfig,
     ScalarQuantizationConfig,
     ScalarType,
+    ScrollRequest,
+    SparseVector,
     UpdateOperation,
 )
 
+from ...core import lexical
 from ...core.errors import ConfigurationError, IntegrityError, LockedError, PolyreelError, UnavailableError
 from ...core.locks import FolderLock, disk_error, replacing, sync_folder
 from ...core.space import CollectionMeta, CollectionSpec, Metric
+from . import points
 from .indexes import Index, IndexType, wanted
 from .options import Hnsw, Options
 
 _META = "polyreel.json"
+_WORDS = "words"  # in the description: the records have sparse vectors
 _SHARD = "shard"
+_PAGE = 1000  # records of one read
 _ROOM_TO_OPEN = 64 << 20  # bytes on the disk, measured: the engine's log takes two segments of 32 MB
 _ROOM_TO_WRITE = 40 << 20  # another segment, and a batch
 _DISTANCES = {Metric.COSINE: Distance.Cosine, Metric.IP: Distance.Dot, Metric.L2: Distance.Euclid}
@@ -121,7 +129,7 @@ class CollectionFolder:
             if path not in known:
                 self.shard.update(UpdateOperation.create_field_index(path, _index(index)))
         self.shard.flush()
-        described = {**meta.to_json(), "options": self._kept}
+        described = {**meta.to_json(), "options": self._kept, _WORDS: True}
         with replacing(self.path / _META) as stream:
             stream.write(json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n")
 
@@ -156,11 +164,29 @@ class CollectionFolder:
             content = (self.path / _META).read_bytes()
         except FileNotFoundError:
             return None
-        meta, self._kept = _read(content, self.path / _META)
+        meta, described = _read(content, self.path / _META)
+        self._kept = described.get("options", {})
         self._options.refuse_other(meta.spec.name, self._kept)
         self._need_room(_ROOM_TO_OPEN)
         self._shard = _load(self.path / _SHARD)
+        if not described.get(_WORDS):
+            self._add_words(meta)
         return meta
+
+    def _add_words(self, meta: CollectionMeta) -> None:
+        """Make a collection from before words were kept like a new one; killed half-way, it is done again."""
+        self._need_room(_ROOM_TO_WRITE)
+        self.shard.update(UpdateOperation.create_sparse_vector(points.WORDS))
+        offset, more = None, True
+        while more:
+            request = ScrollRequest(offset=offset, limit=_PAGE, with_payload=["text"])
+            page, offset = self.shard.scroll(request)
+            texts = {point.id: points.text(point.payload) for point in page}
+            words = {id: lexical.document(text) for id, text in texts.items() if text}
+            if vectors := [PointVectors(id, _sparse(weights)) for id, weights in words.items() if weights]:
+                self.shard.update(UpdateOperation.update_vectors(vectors))
+            more = offset is not None
+        self.keep(meta)
 
     def _need_room(self, needed: int) -> None:
         """The engine writes through memory into files with holes: on a full disk, the system kills us."""
@@ -217,7 +243,12 @@ def _config(spec: CollectionSpec, options: Options) -> EdgeConfig:
         memory=None if options.vectors_on_disk is None else _PLACES[options.vectors_on_disk],
     )
     payload = None if options.payload_on_disk is None else _PLACES[options.payload_on_disk]
-    return EdgeConfig(vectors=vectors, payload_memory=payload, wal_enabled=True)
+    words = {points.WORDS: EdgeSparseVectorParams()}
+    return EdgeConfig(vectors=vectors, sparse_vectors=words, payload_memory=payload, wal_enabled=True)
+
+
+def _sparse(weights: lexical.Sparse) -> dict[str, SparseVector]:
+    return {points.WORDS: SparseVector(*points.sparse(weights))}
 
 
 def _graph(given: Hnsw) -> HnswIndexConfig:
@@ -235,11 +266,11 @@ def _index(index: Index) -> IntegerIndexParams | FloatIndexParams | KeywordIndex
     return FloatIndexParams() if index.type is IndexType.FLOAT else KeywordIndexParams(is_tenant=index.tenant)
 
 
-def _read(content: bytes, path: Path) -> tuple[CollectionMeta, object]:
-    """The description, and the options that the collection was made with."""
+def _read(content: bytes, path: Path) -> tuple[CollectionMeta, dict[str, Any]]:
+    """The description, and all that stands beside it."""
     try:
         described: dict[str, Any] = dict(json.loads(content))
-        return CollectionMeta.from_json(described), described.get("options", {})
+        return CollectionMeta.from_json(described), described
     except (IntegrityError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"{path} can't be read: {error}",

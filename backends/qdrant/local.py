@@ -25,6 +25,7 @@ from ...core.space import CollectionMeta, CollectionSpec
 from .client import DENSE, QdrantClientStore
 from .forms import FOLDER, MEMORY
 from .options import Options
+from .points import WORDS
 
 _DATA = "qdrant"  # what the client makes in a collection's folder, beside the lock
 
@@ -81,7 +82,10 @@ class QdrantLocalStore(QdrantClientStore):
         if not client.collection_exists(spec.name):  # else another process was quicker
             metadata = common.pop("metadata")
             client.create_collection(
-                spec.name, vectors_config={DENSE: models.VectorParams(**common)}, metadata=metadata
+                spec.name,
+                vectors_config={DENSE: models.VectorParams(**common)},
+                sparse_vectors_config={WORDS: models.SparseVectorParams()},
+                metadata=metadata,
             )
 
     def _drop(self) -> None:

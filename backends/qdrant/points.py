@@ -13,10 +13,15 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from ...core import lexical
+from ...core.checks import SCORE_KIND
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
 from ...core.records import Channel, Hit, Record, Scope, ScoreKind, Text, Vector
-from ...core.requests import Patch
+from ...core.requests import Lexical, Near, Patch
 from ...core.space import Metric
+
+WORDS = "words"
+"""The name of the sparse vectors, in which words are found; a record without a word has none."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "polyreel").bytes
 
@@ -37,6 +42,16 @@ def vector(values: Vector, metric: Metric) -> list[float]:
     if metric is not Metric.COSINE or 0.01 < (length := math.hypot(*plain)) < 1e6:
         return plain
     return [value / length for value in plain]
+
+
+def sparse(weights: lexical.Sparse) -> tuple[list[int], list[float]]:
+    """Weights of terms as Qdrant takes them: the numbers, and the weights in the same order."""
+    return list(weights), list(weights.values())
+
+
+def score_kind(near: Near, metric: Metric) -> ScoreKind:
+    """What the scores of a search are."""
+    return ScoreKind.WEIGHTED if isinstance(near, Lexical) else SCORE_KIND[metric]
 
 
 def path(column: str) -> str:
@@ -81,9 +96,15 @@ def changes(patch: Patch, schema: Schema) -> dict[str, object]:
     return changed
 
 
+def text(payload: Mapping[str, Any]) -> Text:
+    """The text in a payload, of which no more need be there."""
+    written = payload["text"]
+    return Text.from_json(json.loads(written)) if written else Text()
+
+
 def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) -> Record:
     """The record that the payload was made from; fields that were declared later are null."""
-    text, extra, fields = payload["text"], payload["extra"], payload["f"]
+    extra, fields = payload["extra"], payload["f"]
     return Record(
         id=payload["id"],
         video_id=payload["video_id"],
@@ -94,7 +115,7 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
         channel=Channel(payload["channel"]),
         recipe=payload["recipe"],
         content=vector,
-        text=Text.from_json(json.loads(text)) if text else Text(),
+        text=text(payload),
         fields=read_row(schema, fields) if fields[PRESENT] else {},
         extra=json.loads(extra) if extra else {},
     )

@@ -18,7 +18,7 @@ from ...core.errors import ConfigurationError, IntegrityError, NotFoundError, Po
 from ...core.requests import CheckedRequest
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
-from . import refusals
+from . import points, refusals
 from .client import DENSE, QdrantClientStore
 from .forms import GRPC, REST
 from .indexes import Index, IndexType, wanted
@@ -150,6 +150,7 @@ class QdrantServerStore(QdrantClientStore):
             client.create_collection(
                 spec.name,
                 vectors_config={DENSE: dense},
+                sparse_vectors_config={points.WORDS: models.SparseVectorParams()},
                 shard_number=options.shards,
                 replication_factor=options.replicas,
                 write_consistency_factor=options.write_consistency,
