@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 from qdrant_client import QdrantClient, models
 
@@ -35,8 +35,8 @@ _LARGEST = 32 << 20  # bytes of a body, Qdrant's default
 _QUERY = {"wait", "timeout", "ordering", "consistency"}
 
 
-class _RefusedError(Exception):
-    """A status and a reason in place of an answer."""
+class RefusedError(Exception):
+    """A status of HTTP and a reason in place of an answer."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -77,10 +77,10 @@ class Imitation:
         """The result of a request."""
         parts = urlsplit(target)
         if self.api_key and headers.get("api-key") != self.api_key and parts.path != "/":
-            raise _RefusedError(401, "Invalid API key or JWT")
+            raise RefusedError(401, "Invalid API key or JWT")
         query = dict(parse_qsl(parts.query))
         if query.keys() - _QUERY:
-            raise _RefusedError(400, f"unknown query parameters {sorted(query.keys() - _QUERY)}")
+            raise RefusedError(400, f"unknown query parameters {sorted(query.keys() - _QUERY)}")
         self.timeouts += [int(query["timeout"])] if "timeout" in query else []
         for pattern, (model, action) in _ROUTES.items():
             found = re.fullmatch(pattern.replace("{name}", "(?P<name>[^/]+)"), f"{method} {parts.path}")
@@ -90,12 +90,35 @@ class Imitation:
                 parsed = TypeAdapter(model).validate_json(body) if model else None
                 with self.lock:
                     return action(self, name, parsed)
-        raise _RefusedError(404, f"there is no {method} {parts.path}")
+        raise RefusedError(404, f"there is no {method} {parts.path}")
+
+    def create(self, name: str, asked: models.CreateCollection) -> bool:
+        """Make a collection."""
+        if self.local.collection_exists(name):
+            raise RefusedError(409, f"Wrong input: Collection `{name}` already exists!")
+        self.indexes[name] = {}
+        return self.local.create_collection(
+            name,
+            vectors_config=asked.vectors,
+            sparse_vectors_config=asked.sparse_vectors,
+            metadata=asked.metadata,
+        )
+
+    def index(self, name: str, asked: models.CreateFieldIndex) -> object:
+        """Take note of an index; local mode has none."""
+        schema: Any = asked.field_schema
+        plain = isinstance(schema, models.PayloadSchemaType)
+        self.indexes[self.known(name)][asked.field_name] = models.PayloadIndexInfo(
+            data_type=models.PayloadSchemaType(schema if plain else schema.type.value),
+            params=None if plain else schema,
+            points=0,
+        )
+        return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
     def known(self, name: str) -> str:
         """The name, if there is such a collection."""
         if not self.local.collection_exists(name):
-            raise _RefusedError(404, f"Not found: Collection `{name}` doesn't exist!")
+            raise RefusedError(404, f"Not found: Collection `{name}` doesn't exist!")
         return name
 
 
@@ -118,9 +141,9 @@ def imitation(server: Imitation | None = None) -> Iterator[Imitation]:
             status, answer = 200, {"status": "ok", "time": 0.0}
             try:
                 if size > _LARGEST:
-                    raise _RefusedError(413, "JSON payload is larger than allowed")
+                    raise RefusedError(413, "JSON payload is larger than allowed")
                 answer["result"] = server.answer(self.command, self.path, self.headers, body)
-            except _RefusedError as error:
+            except RefusedError as error:
                 status, answer = error.status, {"status": {"error": str(error)}, "time": 0.0}
             except (ValidationError, ValueError, KeyError) as error:
                 status, answer = 400, {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}
@@ -148,18 +171,6 @@ def imitation(server: Imitation | None = None) -> Iterator[Imitation]:
 # -- what each request does -------------------------------------------------------------------------------
 
 
-def _create(server: Imitation, name: str, asked: models.CreateCollection) -> bool:
-    if server.local.collection_exists(name):
-        raise _RefusedError(409, f"Wrong input: Collection `{name}` already exists!")
-    server.indexes[name] = {}
-    return server.local.create_collection(
-        name,
-        vectors_config=asked.vectors,
-        sparse_vectors_config=asked.sparse_vectors,
-        metadata=asked.metadata,
-    )
-
-
 def _describe(server: Imitation, name: str, _: None) -> object:
     info = server.local.get_collection(server.known(name))
     return {**to_jsonable_python(info), "payload_schema": server.indexes[name]}
@@ -172,16 +183,6 @@ def _change(server: Imitation, name: str, asked: models.UpdateCollection) -> boo
 
 def _drop(server: Imitation, name: str, _: None) -> bool:
     return server.local.delete_collection(name)
-
-
-def _index(server: Imitation, name: str, asked: models.CreateFieldIndex) -> object:
-    schema = asked.field_schema
-    kind = schema if isinstance(schema, models.PayloadSchemaType) else schema.type.value  # type: ignore[union-attr]
-    parameters = None if isinstance(schema, models.PayloadSchemaType) else schema
-    server.indexes[server.known(name)][asked.field_name] = models.PayloadIndexInfo(
-        data_type=models.PayloadSchemaType(kind), params=parameters, points=0
-    )
-    return _done()
 
 
 def _upsert(server: Imitation, name: str, asked: models.PointsList | models.PointsBatch) -> object:
@@ -252,10 +253,6 @@ def _count(server: Imitation, name: str, asked: models.CountRequest) -> object:
     return server.local.count(server.known(name), count_filter=asked.filter, exact=True)
 
 
-def _done() -> object:
-    return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
-
-
 _Action = Callable[[Imitation, str, Any], object]
 _ROUTES: Mapping[str, tuple[Any, _Action]] = {
     "GET /": (None, lambda server, *_: {"title": "an imitation", "version": server.version}),
@@ -265,10 +262,10 @@ _ROUTES: Mapping[str, tuple[Any, _Action]] = {
         lambda server, name, _: {"exists": server.local.collection_exists(name)},
     ),
     "GET /collections/{name}": (None, _describe),
-    "PUT /collections/{name}": (models.CreateCollection, _create),
+    "PUT /collections/{name}": (models.CreateCollection, Imitation.create),
     "PATCH /collections/{name}": (models.UpdateCollection, _change),
     "DELETE /collections/{name}": (None, _drop),
-    "PUT /collections/{name}/index": (models.CreateFieldIndex, _index),
+    "PUT /collections/{name}/index": (models.CreateFieldIndex, Imitation.index),
     "PUT /collections/{name}/points": (models.PointsList | models.PointsBatch, _upsert),
     "POST /collections/{name}/points": (models.PointRequest, _retrieve),
     "PUT /collections/{name}/points/vectors": (models.UpdateVectors, _revector),
