@@ -1,9 +1,9 @@
 """An imitation of Qdrant's REST interface, for the transport alone: it is NOT a Qdrant server.
 
-It answers real HTTP with the client's own local mode, and refuses what the interface's models don't know: other
-paths, other query parameters, other keys in a body, a wrong API key, a body of more than 32 MB. So it shows that
-requests are well made and answers well read, and how a store bears a server that fails; what a server makes of a
-filter or an index it can't show.
+It answers real HTTP with the client's own local mode, and refuses what the interface's models don't know:
+other paths, other query parameters, other keys in a body, a wrong API key, a body of more than 32 MB. So it
+shows that requests are well made and answers well read, and how a store bears a server that fails; what a
+server makes of a filter or an index it can't show.
 
     with imitation() as qdrant:
         store = QdrantServerStore(url=qdrant.url)
@@ -73,23 +73,36 @@ class Imitation:
         """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> object:
-        """The result of a request."""
+    def reply(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """The status and the body of an answer."""
+        try:
+            result, status = self._answer(method, target, headers, body), 200
+        except RefusedError as error:
+            result, status = {"status": {"error": str(error)}, "time": 0.0}, error.status
+        except (ValidationError, ValueError, KeyError) as error:
+            result, status = {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}, 400
+        return status, json.dumps(to_jsonable_python(result)).encode()
+
+    def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> object:
         parts = urlsplit(target)
-        if self.api_key and headers.get("api-key") != self.api_key and parts.path != "/":
-            raise RefusedError(401, "Invalid API key or JWT")
         query = dict(parse_qsl(parts.query))
-        if query.keys() - _QUERY:
-            raise RefusedError(400, f"unknown query parameters {sorted(query.keys() - _QUERY)}")
+        if parts.path == "/":
+            return {"title": "an imitation", "version": self.version}
+        if self.api_key and headers.get("api-key") != self.api_key:
+            raise RefusedError(401, "Invalid API key or JWT")
+        if query.keys() - _QUERY or len(body) > _LARGEST:
+            raise RefusedError(
+                413 if len(body) > _LARGEST else 400, "the request is larger than allowed or odd"
+            )
         self.timeouts += [int(query["timeout"])] if "timeout" in query else []
         for pattern, (model, action) in _ROUTES.items():
             found = re.fullmatch(pattern.replace("{name}", "(?P<name>[^/]+)"), f"{method} {parts.path}")
             if found:
                 self.asked[pattern] += 1
-                name = unquote(found.groupdict().get("name", ""))
                 parsed = TypeAdapter(model).validate_json(body) if model else None
                 with self.lock:
-                    return action(self, name, parsed)
+                    result = action(self, unquote(found.groupdict().get("name", "")), parsed)
+                return {"result": result, "status": "ok", "time": 0.0}
         raise RefusedError(404, f"there is no {method} {parts.path}")
 
     def create(self, name: str, asked: models.CreateCollection) -> bool:
@@ -125,44 +138,31 @@ class Imitation:
 @contextmanager
 def imitation(server: Imitation | None = None) -> Iterator[Imitation]:
     """A server in this process; one that was there before comes back on its port with what it held."""
-    if server is None:
-        server = Imitation(QdrantClient(":memory:"))
+    here = server or Imitation(QdrantClient(":memory:"))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 16
+        wbufsize = 1 << 16  # an answer in one piece
 
-        def handle_one(self) -> None:
-            size = int(self.headers.get("Content-Length", "0"))
-            body = self.rfile.read(size)
-            if server.faults:
-                server.faults.popleft()(self)
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            if here.faults:
+                here.faults.popleft()(self)
                 return
-            status, answer = 200, {"status": "ok", "time": 0.0}
-            try:
-                if size > _LARGEST:
-                    raise RefusedError(413, "JSON payload is larger than allowed")
-                answer["result"] = server.answer(self.command, self.path, self.headers, body)
-            except RefusedError as error:
-                status, answer = error.status, {"status": {"error": str(error)}, "time": 0.0}
-            except (ValidationError, ValueError, KeyError) as error:
-                status, answer = 400, {"status": {"error": f"Wrong input: {error}"}, "time": 0.0}
-            whole = answer["result"] if self.path == "/" and status == 200 else answer
-            send(
-                self, status, json.dumps(to_jsonable_python(whole)).encode(), Content_Type="application/json"
-            )
+            status, answer = here.reply(self.command, self.path, dict(self.headers), body)
+            send(self, status, answer, Content_Type="application/json")
 
-        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_one
+        do_PUT = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815  # names of the standard library's
 
         def log_message(self, format: str, *args: object) -> None:
             """Be silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", server.port), Handler) as http:
-        server.port = http.server_port
+    with ThreadingHTTPServer(("127.0.0.1", here.port), Handler) as http:
+        here.port = http.server_port
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield server
+            yield here
         finally:
             http.shutdown()
             thread.join()
@@ -201,7 +201,7 @@ def _retrieve(server: Imitation, name: str, asked: models.PointRequest) -> objec
 
 
 def _patch(server: Imitation, name: str, asked: models.SetPayload) -> object:
-    which = asked.filter if asked.points is None else asked.points
+    which: Any = asked.filter if asked.points is None else asked.points
     return server.local.set_payload(server.known(name), asked.payload, which)
 
 
@@ -214,7 +214,7 @@ def _revector(server: Imitation, name: str, asked: models.UpdateVectors) -> obje
 
 
 def _unvector(server: Imitation, name: str, asked: models.DeleteVectors) -> object:
-    which = asked.filter if asked.points is None else asked.points
+    which: Any = asked.filter if asked.points is None else asked.points
     return server.local.delete_vectors(server.known(name), asked.vector, which)
 
 
@@ -255,17 +255,16 @@ def _count(server: Imitation, name: str, asked: models.CountRequest) -> object:
 
 _Action = Callable[[Imitation, str, Any], object]
 _ROUTES: Mapping[str, tuple[Any, _Action]] = {
-    "GET /": (None, lambda server, *_: {"title": "an imitation", "version": server.version}),
     "GET /collections": (None, lambda server, *_: server.local.get_collections()),
     "GET /collections/{name}/exists": (
         None,
         lambda server, name, _: {"exists": server.local.collection_exists(name)},
     ),
     "GET /collections/{name}": (None, _describe),
-    "PUT /collections/{name}": (models.CreateCollection, Imitation.create),
+    "PUT /collections/{name}": (models.CreateCollection, lambda server, *asked: server.create(*asked)),
     "PATCH /collections/{name}": (models.UpdateCollection, _change),
     "DELETE /collections/{name}": (None, _drop),
-    "PUT /collections/{name}/index": (models.CreateFieldIndex, Imitation.index),
+    "PUT /collections/{name}/index": (models.CreateFieldIndex, lambda server, *asked: server.index(*asked)),
     "PUT /collections/{name}/points": (models.PointsList | models.PointsBatch, _upsert),
     "POST /collections/{name}/points": (models.PointRequest, _retrieve),
     "PUT /collections/{name}/points/vectors": (models.UpdateVectors, _revector),

@@ -1,11 +1,11 @@
-"""Qdrant as a vector store in all its forms: its engine in process, its client over a folder or memory, a server.
+"""Qdrant in all its forms: its engine in process, its client over a folder or memory, a server.
 
-`qdrant_store` is what the configuration calls; the classes load Qdrant's packages when they are first asked for.
+`qdrant_store` is what the configuration calls; the classes load Qdrant's packages when they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -99,7 +99,7 @@ def qdrant_store(
     arguments = _given(others) | ({way.place: places[way.key]} if way.place else {})
     _refuse_strangers(way, _given(others))
     make = _load(way)
-    return cast("VectorStore", make(**arguments, timeout=timeout, retry=retry))
+    return make(**arguments, timeout=timeout, retry=retry)
 
 
 def __getattr__(name: str) -> object:
@@ -136,7 +136,7 @@ def _refuse_strangers(way: Way, given: Mapping[str, object]) -> None:
         )
 
 
-def _load(way: Way) -> type[VectorStore]:
+def _load(way: Way) -> Callable[..., VectorStore]:
     try:
         return cast("type[VectorStore]", getattr(import_module(f".{way.module}", __name__), way.name))
     except ModuleNotFoundError as error:

@@ -192,7 +192,7 @@ class QdrantClientStore(VectorStore):
         return [self._answer(request, each.points) for request, each in answered]
 
     def _grouped(self, request: CheckedRequest) -> Answer:
-        """Groups by video. A server stops looking after some rounds, so it is asked again for other videos."""
+        """Groups by video. A server stops looking after some rounds, so it is asked again for others."""
         group, where = cast("Group", request.group), FILTERS.condition(request.where.node)
         found: dict[str, list[models.ScoredPoint]] = {}
         while len(found) < request.limit:

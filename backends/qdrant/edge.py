@@ -68,7 +68,7 @@ class QdrantEdgeStore(VectorStore):
     Args:
         path: The folder of the collections; made when it is missing.
         hnsw: The graph that `optimize` builds.
-        quantization: Search in compressed vectors, once `optimize` has made them; scores stay those of the whole ones.
+        quantization: Search in the compressed vectors that `optimize` makes; scores are those of the whole.
         vectors_on_disk: Read vectors from the disk.
         payload_on_disk: Read all that isn't indexed from the disk.
         tenant: A declared string field by which nearly every search filters.
@@ -145,9 +145,9 @@ class QdrantEdgeStore(VectorStore):
         return Receipt(upserted=tuple(record.id for record in records))
 
     def _update(self, ids: Sequence[str], patch: Patch) -> Receipt:
-        shard, asked = self._folder.writable, [points.point_id(id) for id in ids]
+        shard, asked = self._folder.writable, map(points.point_id, ids)
         # The engine refuses a list of ids of which one is unknown.
-        known = [found.id for found in shard.retrieve(asked, with_payload=False, with_vector=False)]
+        known = [found.id for found in shard.retrieve([*asked], with_payload=False, with_vector=False)]
         if known:
             shard.update(UpdateOperation.set_payload(known, points.changes(patch, self.schema)))
             if patch.text is not None:
@@ -228,16 +228,16 @@ class QdrantEdgeStore(VectorStore):
 def _point(record: Record, spec: CollectionSpec) -> Point:
     dense = points.vector(cast("Vector", record.content), spec.space.metric)
     words = lexical.document(record.text) if record.text else None
-    vector = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
+    vector: Any = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
     return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
 
 
-def _rewording(ids: Sequence[UUID], text: Text) -> UpdateOperation:
+def _rewording(ids: Sequence[int | UUID | str], text: Text) -> UpdateOperation:
     """What gives records the words of another text."""
     words = lexical.document(text)
     if not words:
         return UpdateOperation.delete_vectors(list(ids), [points.WORDS])
-    vector = {points.WORDS: SparseVector(*points.sparse(words))}
+    vector: Any = {points.WORDS: SparseVector(*points.sparse(words))}
     return UpdateOperation.update_vectors([PointVectors(id, vector) for id in ids])
 
 

@@ -1,7 +1,7 @@
 """Filters in Qdrant's conditions; never `MatchExcept`, which drops rows that have no value.
 
-The engine in process and the client have classes of their own for the same conditions: `Vocabulary` holds what
-differs, and each form brings its own.
+The engine in process and the client have classes of their own for the same conditions: `Vocabulary` holds
+what differs, and each form brings its own.
 """
 
 from __future__ import annotations

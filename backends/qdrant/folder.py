@@ -55,15 +55,13 @@ _ROOM_TO_OPEN = 64 << 20  # bytes on the disk, measured: the engine's log takes 
 _ROOM_TO_WRITE = 40 << 20  # another segment, and a batch
 _DISTANCES = {Metric.COSINE: Distance.Cosine, Metric.IP: Distance.Dot, Metric.L2: Distance.Euclid}
 
-_QUANTIZATIONS = {
+_QUANTIZATIONS: dict[str, Any] = {
     "scalar": ScalarQuantizationConfig(ScalarType.Int8),
     "product": ProductQuantizationConfig(CompressionRatio.X16),
     "binary": BinaryQuantizationConfig(),
 }
 _PLACES = {True: Memory.Cold, False: Memory.Cached}
-_HNSW = Hnsw(
-    m=16, ef_construct=100, full_scan_threshold=10_000
-)  # Qdrant's own, which the engine wants to be told
+_M, _EF_CONSTRUCT, _FULL_SCAN = 16, 100, 10_000  # Qdrant's own defaults, which the engine wants to be told
 
 _MEANINGS: tuple[tuple[str, type[PolyreelError], str | None], ...] = (
     ("WouldBlock", LockedError, "another program has this folder open: close it, then try again"),
@@ -181,7 +179,7 @@ class CollectionFolder:
         while more:
             request = ScrollRequest(offset=offset, limit=_PAGE, with_payload=["text"])
             page, offset = self.shard.scroll(request)
-            texts = {point.id: points.text(point.payload) for point in page}
+            texts = {point.id: points.text(point.payload or {}) for point in page}
             words = {id: lexical.document(text) for id, text in texts.items() if text}
             if vectors := [PointVectors(id, _sparse(weights)) for id, weights in words.items() if weights]:
                 self.shard.update(UpdateOperation.update_vectors(vectors))
@@ -247,15 +245,15 @@ def _config(spec: CollectionSpec, options: Options) -> EdgeConfig:
     return EdgeConfig(vectors=vectors, sparse_vectors=words, payload_memory=payload, wal_enabled=True)
 
 
-def _sparse(weights: lexical.Sparse) -> dict[str, SparseVector]:
+def _sparse(weights: lexical.Sparse) -> dict[str, Any]:
     return {points.WORDS: SparseVector(*points.sparse(weights))}
 
 
 def _graph(given: Hnsw) -> HnswIndexConfig:
     return HnswIndexConfig(
-        given.m or _HNSW.m,
-        given.ef_construct or _HNSW.ef_construct,
-        given.full_scan_threshold or _HNSW.full_scan_threshold,
+        given.m or _M,
+        given.ef_construct or _EF_CONSTRUCT,
+        given.full_scan_threshold or _FULL_SCAN,
         memory=None if given.on_disk is None else _PLACES[given.on_disk],
     )
 

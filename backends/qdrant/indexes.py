@@ -1,7 +1,7 @@
 """Which columns have an index, and of which type, in words that both of Qdrant's packages know.
 
-An index decides what a filter finds, not only how fast: an integer index drops 2.5 from `> 0`, one of keywords
-drops what is no text. So its type is exactly the column's.
+An index decides what a filter finds, not only how fast: an integer index drops 2.5 from `> 0`, one of
+keywords drops what is no text. So its type is exactly the column's.
 """
 
 from __future__ import annotations

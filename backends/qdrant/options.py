@@ -1,4 +1,4 @@
-"""How Qdrant keeps and indexes a collection, as the configuration says it; fixed when the collection is made."""
+"""How Qdrant keeps and indexes a collection, as configured; fixed when the collection is made."""
 
 from __future__ import annotations
 

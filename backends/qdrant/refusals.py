@@ -60,6 +60,8 @@ def translate(error: Exception, what: str) -> PolyreelError | None:
         return _refused(error, what)
     if isinstance(error, ResponseHandlingException):
         return _unanswered(error.source, what)
+    if isinstance(error, json.JSONDecodeError):  # as the client leaves it
+        return _unreadable(what)
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         kind = _BY_CODE.get(error.code(), UnavailableError)
         return kind(_line(what, f"{error.code().name}: {error.details()}"), hint=_HINTS.get(kind))
@@ -88,11 +90,11 @@ def _unanswered(source: Exception, what: str) -> PolyreelError | None:
             return ConfigurationError(_line(what, str(source)), hint=hint)
         words = str(source) or type(source).__name__
         return UnavailableError(_line(what, words), hint=_DOWN)
-    if isinstance(source, ValidationError):
-        return UnavailableError(
-            _line(what, "the answer can't be read, it is cut or not Qdrant's"), hint=_DOWN
-        )
-    return None
+    return _unreadable(what) if isinstance(source, ValidationError) else None
+
+
+def _unreadable(what: str) -> PolyreelError:
+    return UnavailableError(_line(what, "the answer can't be read: it is cut, or not Qdrant's"), hint=_DOWN)
 
 
 def _reason(content: bytes) -> str:

@@ -41,8 +41,9 @@ _QUANTIZATIONS: dict[str, models.QuantizationConfig] = {
 class QdrantServerStore(QdrantClientStore):
     """Collections on a server or a cluster. Contract: `VectorStore`.
 
-    A write returns when it can be searched. Whether it survives a server's loss of power is the server's affair.
-    Over gRPC a server that hangs in a write is given up after `timeout`, whatever an outer deadline says.
+    A write returns when it can be searched. Whether it survives a server's loss of power is the server's
+    affair. Over gRPC a server that hangs in a write is given up after `timeout`, whatever an outer deadline
+    says.
 
     Args:
         url: Such as `https://host:6333`; 6333 is the port when it has none.
@@ -106,7 +107,7 @@ class QdrantServerStore(QdrantClientStore):
 
     def _connected(self) -> QdrantClient:
         """A client, which connects with its first call."""
-        trusted, secure = _trusted(self._ca_file) if self._ca_file else (None, {})
+        trusted, context = _trusted(self._ca_file) if self._ca_file else (None, True)
         return QdrantClient(
             url=self._url,
             api_key=self._key.get_secret_value() if self._key else None,
@@ -117,7 +118,7 @@ class QdrantServerStore(QdrantClientStore):
             check_compatibility=False,  # prints, in a thread of its own; `open` looks at the version
             cloud_inference=True,  # else every vector is looked at for texts to embed in this process
             event_hooks={"request": [_bound]},
-            **secure,
+            verify=context,
         )
 
     def _abilities(self, number: str, spec: CollectionSpec) -> Capabilities:
@@ -134,15 +135,9 @@ class QdrantServerStore(QdrantClientStore):
     def _make(self, client: QdrantClient, spec: CollectionSpec, **common: Any) -> None:
         metadata, options = common.pop("metadata"), self._options
         given = options.hnsw
-        graph = given and models.HnswConfigDiff(
-            m=given.m,
-            ef_construct=given.ef_construct,
-            full_scan_threshold=given.full_scan_threshold,
-            on_disk=given.on_disk,
-        )
         dense = models.VectorParams(
             **common,
-            hnsw_config=graph,
+            hnsw_config=_graph(given) if given else None,
             quantization_config=_QUANTIZATIONS[options.quantization] if options.quantization else None,
             on_disk=options.vectors_on_disk,
         )
@@ -171,8 +166,8 @@ class QdrantServerStore(QdrantClientStore):
                 client.create_payload_index(name, path, schema, wait=True, timeout=self._seconds())
             elif known[path].data_type.value != index.type:
                 raise IntegrityError(
-                    f"the index on {path!r} of the collection {name!r} is of type {known[path].data_type.value}, "
-                    f"where filters need {index.type}",
+                    f"the index on {path!r} of the collection {name!r} is of type "
+                    f"{known[path].data_type.value}, where filters need {index.type}",
                     hint="delete that index: the next opening makes the right one",
                 )
 
@@ -233,10 +228,10 @@ def _checked(url: str) -> str:
     return url
 
 
-def _trusted(file: Path) -> tuple[bytes, dict[str, ssl.SSLContext]]:
+def _trusted(file: Path) -> tuple[bytes, ssl.SSLContext]:
     """The certificates for gRPC, and what REST verifies with."""
     try:
-        return file.read_bytes(), {"verify": ssl.create_default_context(cafile=str(file))}
+        return file.read_bytes(), ssl.create_default_context(cafile=str(file))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one as well
         hint = "give a file with certificates in PEM"
         raise ConfigurationError(
@@ -245,7 +240,7 @@ def _trusted(file: Path) -> tuple[bytes, dict[str, ssl.SSLContext]]:
 
 
 def _bound(request: httpx.Request) -> None:
-    """Give a request what is left of the deadline, for connecting, writing, reading and waiting for its turn."""
+    """Give a request what is left of the deadline, to connect, write, read and wait for its turn."""
     left = max(0.001, min(time_left(), 3600.0))
     request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), left)
 
@@ -255,6 +250,15 @@ def _parsed(number: str) -> tuple[int, ...]:
     major, _, rest = number.partition(".")
     minor = rest.partition(".")[0]
     return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (999,)
+
+
+def _graph(given: Hnsw) -> models.HnswConfigDiff:
+    return models.HnswConfigDiff(
+        m=given.m,
+        ef_construct=given.ef_construct,
+        full_scan_threshold=given.full_scan_threshold,
+        on_disk=given.on_disk,
+    )
 
 
 def _index(index: Index) -> models.PayloadSchemaParams:

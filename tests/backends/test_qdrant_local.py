@@ -1,4 +1,4 @@
-"""The client's local mode, in a folder and in memory: the contract, and what a folder and a lock add to it."""
+"""The client's local mode, in a folder and in memory: the contract, and what a folder and a lock add."""
 
 from __future__ import annotations
 
