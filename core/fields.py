@@ -73,6 +73,9 @@ PRESENT = "present"
 MAX_INT = 2**53
 """The largest integer that every engine and JSON reader keeps exactly."""
 
+_AS_THEY_ARE = {FieldType.STRING: str, FieldType.INT: int}
+"""What the most common values are, in which the API's form is the store's."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -180,11 +183,17 @@ def default_column(type: FieldType) -> Column:
 
 def row(schema: Schema, fields: Mapping[str, object]) -> dict[str, Column]:
     """All declared columns, defaults included, and the column `present`, from checked fields."""
-    columns = {
-        name: to_column(type, fields[name]) if name in fields else default_column(type)
-        for name, type in schema.items()
-    }
-    return {**columns, PRESENT: [name for name in schema if name in fields]}
+    columns: dict[str, Column] = {}
+    present: list[str] = []
+    for name, kind in schema.items():
+        if name in fields:
+            value = fields[name]
+            columns[name] = value if type(value) is _AS_THEY_ARE.get(kind) else to_column(kind, value)
+            present.append(name)
+        else:
+            columns[name] = default_column(kind)
+    columns[PRESENT] = present
+    return columns
 
 
 def read_row(schema: Schema, columns: Mapping[str, object]) -> dict[str, Value]:
@@ -248,14 +257,14 @@ def _field_type(name: str, type: str) -> FieldType:
 def _checked(type: FieldType, value: object) -> Value | None:
     """The value in its API form; None where it isn't of the type."""
     match value:
+        case str() if type is FieldType.STRING:  # the most common one
+            return _text(value)
         case bool():
             return value if type is FieldType.BOOL else None
         case int() if type is FieldType.INT:
             return int(value) if abs(value) <= MAX_INT else None
         case int() | float() if type is FieldType.FLOAT:
             return float(value) if math.isfinite(value) else None
-        case str() if type is FieldType.STRING:
-            return _text(value)
         case str() if type is FieldType.DATETIME:
             return _utc(datetime.fromisoformat(value))
         case datetime() if type is FieldType.DATETIME:

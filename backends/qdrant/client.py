@@ -219,7 +219,7 @@ class QdrantClientStore(VectorStore):
         if isinstance(near, Lexical):
             return _sparse(lexical.query(near.text))
         # The base resolves ids, and refuses media.
-        return points.vector(cast("NearVector", near).vector, self.meta.spec.space.metric)
+        return points.vector(cast("NearVector", near).vector)
 
     def _answer(self, request: CheckedRequest, found: Sequence[models.ScoredPoint]) -> Answer:
         kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
@@ -274,16 +274,16 @@ class QdrantClientStore(VectorStore):
 
 
 def _ids(ids: Sequence[str]) -> list[models.ExtendedPointId]:
-    return [str(points.point_id(id)) for id in ids]
+    return [points.point_id(id) for id in ids]
 
 
 def _point(record: Record, spec: CollectionSpec) -> models.PointStruct:
     """What was checked already isn't validated again, which takes ten times as long."""
-    vector: dict[str, Any] = {DENSE: points.vector(cast("Vector", record.content), spec.space.metric)}
+    vector: dict[str, Any] = {DENSE: points.vector(cast("Vector", record.content))}
     if record.text and (words := lexical.document(record.text)):
         vector[points.WORDS] = _sparse(words)
     return models.PointStruct.model_construct(
-        id=str(points.point_id(record.id)), vector=vector, payload=points.payload(record, spec.fields)
+        id=points.point_id(record.id), vector=vector, payload=points.payload(record, spec.fields)
     )
 
 

@@ -38,7 +38,7 @@ from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Schema
 from ...core.records import Hit, Record, Text, Vector
 from ...core.requests import Answer, CheckedRequest, Lexical, Near, NearVector, Patch, Receipt, Where
-from ...core.space import CollectionMeta, CollectionSpec, Metric
+from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
 from . import points
 from .filters import Vocabulary
@@ -173,7 +173,7 @@ class QdrantEdgeStore(VectorStore):
     def _query(self, request: CheckedRequest) -> QueryRequest:
         return QueryRequest(
             limit=request.limit,
-            query=_nearest(request.near, self.meta.spec.space.metric),
+            query=_nearest(request.near),
             filter=_FILTERS.condition(request.where.node),
             params=SearchParams(
                 hnsw_ef=self._options.ef,
@@ -226,7 +226,7 @@ class QdrantEdgeStore(VectorStore):
 
 
 def _point(record: Record, spec: CollectionSpec) -> Point:
-    dense = points.vector(cast("Vector", record.content), spec.space.metric)
+    dense = points.vector(cast("Vector", record.content))
     words = lexical.document(record.text) if record.text else None
     vector: Any = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
     return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
@@ -241,11 +241,11 @@ def _rewording(ids: Sequence[int | UUID | str], text: Text) -> UpdateOperation:
     return UpdateOperation.update_vectors([PointVectors(id, vector) for id in ids])
 
 
-def _nearest(near: Near, metric: Metric) -> Query:
+def _nearest(near: Near) -> Query:
     if isinstance(near, Lexical):
         return Query.Nearest(SparseVector(*points.sparse(lexical.query(near.text))), using=points.WORDS)
     # The base resolves ids, and refuses media.
-    return Query.Nearest(points.vector(cast("NearVector", near).vector, metric))
+    return Query.Nearest(points.vector(cast("NearVector", near).vector))
 
 
 def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:

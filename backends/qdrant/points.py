@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from typing import Any, cast
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from ...core import lexical
 from ...core.checks import SCORE_KIND
@@ -24,24 +23,19 @@ WORDS = "words"
 """The name of the sparse vectors, in which words are found; a record without a word has none."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "polyreel").bytes
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
-def point_id(id: str) -> UUID:
+def point_id(id: str) -> str:
     """The point's id, for Qdrant takes no text: `uuid5`, also of an id that is a UUID already."""
-    digest = hashlib.sha1(_NAMESPACE + id.encode(), usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5)
+    digest = hashlib.sha1(_NAMESPACE + id.encode(), usedforsecurity=False).hexdigest()
+    variant = _VARIANTS[digest[16]]  # what `uuid5` does, in half of its time
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
-def vector(values: Vector, metric: Metric) -> list[float]:
-    """A vector as the engine takes it.
-
-    For cosines it divides by the length in float32, and takes a vector shorter than 3e-4 for one of zeros, so
-    lengths far from 1 are brought to 1 here.
-    """
-    plain = values if isinstance(values, list) else _numbers(values)
-    if metric is not Metric.COSINE or 0.01 < (length := math.hypot(*plain)) < 1e6:
-        return plain
-    return [value / length for value in plain]
+def vector(values: Vector) -> list[float]:
+    """A vector as Python's floats: numpy's, one by one, would be slow to read, also for the engine."""
+    return values if isinstance(values, list) else getattr(values, "tolist", lambda: list(values))()
 
 
 def sparse(weights: lexical.Sparse) -> tuple[list[int], list[float]]:
@@ -135,14 +129,6 @@ def best_first(hit: Hit) -> tuple[float, str]:
 
 def _length(value: str | list[str]) -> int:
     return len(value) if isinstance(value, str) else sum(map(len, value)) + 3 * len(value)
-
-
-def _numbers(values: Vector) -> list[float]:
-    """Python's floats: numpy's, one by one, would be slow to read."""
-    try:
-        return cast("list[float]", memoryview(values).tolist())  # type: ignore[arg-type]  # arrays have a buffer
-    except (TypeError, NotImplementedError):
-        return list(values)
 
 
 def _written(value: Mapping[str, object]) -> str:
