@@ -23,6 +23,8 @@ WORDS = "words"
 """The name of the sparse vectors, in which words are found; a record without a word has none."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "polyreel").bytes
+_PLAIN = {word: word.value for word in (*Scope, *Channel)}
+"""Members as plain text, which Qdrant's packages read much faster than a member."""
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -59,10 +61,10 @@ def payload(record: Record, schema: Schema) -> dict[str, object]:
         "id": record.id,
         "video_id": record.video_id,
         "uri": record.uri,
-        "scope": record.scope,
+        "scope": _PLAIN[record.scope],
         "start": record.start_ms,
         "end": record.end_ms,
-        "channel": record.channel,
+        "channel": _PLAIN[record.channel],
         "recipe": record.recipe,
         "text": _written(record.text.to_json()) if record.text else "",
         "extra": _written(record.extra) if record.extra else "",
