@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
 from .deadline import RetryPolicy, within
-from .errors import PolyreelError
+from .errors import PolyreelError, RetryableError
 
 T = TypeVar("T")
 
@@ -47,14 +47,26 @@ class Adapter:
         """The driver's error in our words; None for an error that isn't the driver's."""
         return None
 
-    def _attempt(self, action: Callable[[], T]) -> T:
-        """One public call's work: under the deadline, errors translated, retryable ones retried."""
-        with within(self._timeout):
-            return self._retry.call(lambda: self._translated(action))
+    def _attempt(
+        self,
+        action: Callable[[], T],
+        *,
+        seconds: float | None = None,
+        on: type[RetryableError] = RetryableError,
+    ) -> T:
+        """One public call's work: under the deadline, errors translated, retryable ones retried.
 
-    def _once(self, action: Callable[[], T]) -> T:
+        Args:
+            action: The work.
+            seconds: Of the deadline; the adapter's own when left out.
+            on: Which errors are tried again.
+        """
+        with within(self._timeout if seconds is None else seconds):
+            return self._retry.call(lambda: self._translated(action), on)
+
+    def _once(self, action: Callable[[], T], *, seconds: float | None = None) -> T:
         """As `_attempt`, but never tried again."""
-        with within(self._timeout):
+        with within(self._timeout if seconds is None else seconds):
             return self._translated(action)
 
     def _translated(self, action: Callable[[], T]) -> T:

@@ -6,6 +6,7 @@ fragment; the whole one is used to fetch the file and goes nowhere else.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from hashlib import sha256
@@ -60,6 +61,18 @@ def same_file(uri: str) -> str:
             netloc=parts.netloc.rpartition("@")[2], query=urlencode(kept), fragment=""
         ).geturl()
     return sha256(uri.encode(errors="surrogatepass")).hexdigest()
+
+
+def is_public(uri: str) -> bool:
+    """Whether it is `https` to a host that may be seen from outside; no name is looked up."""
+    parts = _split(uri)
+    host = (parts.hostname or "").rstrip(".").lower() if parts else ""
+    if parts is None or parts.scheme != "https" or "." not in host:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return not host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"))
 
 
 def file_name(uri: str) -> str:

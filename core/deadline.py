@@ -79,16 +79,21 @@ class RetryPolicy:
     cap: float = 20.0
     sleep: Callable[[float], None] = time.sleep
 
-    def call(self, action: Callable[[], T]) -> T:
-        """Call until it succeeds, fails for good, or attempts or time run out; the last error is raised."""
+    def call(self, action: Callable[[], T], on: type[RetryableError] = RetryableError) -> T:
+        """Call until it succeeds, fails for good, or attempts or time run out; the last error is raised.
+
+        Args:
+            action: What is called.
+            on: Which errors are tried again.
+        """
         try:
             return action()
-        except RetryableError as error:
+        except on as error:
             if self.attempts == 1:
                 raise
-            return self._again(action, error)
+            return self._again(action, error, on)
 
-    def _again(self, action: Callable[[], T], first: RetryableError) -> T:
+    def _again(self, action: Callable[[], T], first: RetryableError, on: type[RetryableError]) -> T:
         import tenacity  # here, since most calls never need it and it is slow to import
 
         failed = [first]
@@ -104,7 +109,7 @@ class RetryPolicy:
             return max(_asked_wait(state), backoff(state))
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(RetryableError),
+            retry=tenacity.retry_if_exception_type(on),
             stop=lambda state: state.attempt_number >= self.attempts or state.upcoming_sleep >= time_left(),
             wait=wait,
             sleep=self.sleep,

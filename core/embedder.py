@@ -14,9 +14,11 @@ from typing import ClassVar, TypeVar, final
 
 from .adapter import Adapter
 from .checks import check_vector
-from .errors import InvalidQueryError, UnsupportedError
+from .deadline import poll
+from .errors import InvalidQueryError, MediaError, RateLimitedError, UnavailableError, UnsupportedError
 from .media import Frame, Media, Modality
-from .records import Channel, Scope, Vector
+from .orders import Failed, Order, Pending, Segments, Ticket
+from .records import Vector
 from .space import Space
 
 T = TypeVar("T")
@@ -40,12 +42,15 @@ class HandOver:
         max_bytes: Largest file; None is no limit.
         max_seconds: Longest video or sound; None is no limit.
         types: Content types taken; empty takes all.
+        public_only: Whether an `https` address must be one of the public network, since the other side
+            fetches from outside; a file is handed over otherwise.
     """
 
     schemes: frozenset[str]
     max_bytes: int | None = None
     max_seconds: float | None = None
     types: frozenset[str] = frozenset()
+    public_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,46 +70,11 @@ class ClipInput:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A paid task at a provider, by which its result is collected."""
-
-    id: str
-    video_id: str
-    expires: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """The task is not done; ask again after `after` seconds."""
-
-    after: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segment:
-    """One vector of a span that the embedder chose itself."""
-
-    start_ms: int
-    end_ms: int
-    vector: Vector
-    scope: Scope = Scope.CLIP
-    channel: Channel = Channel.FUSED
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segments:
-    """The result of a task."""
-
-    segments: tuple[Segment, ...]
-    usage: Mapping[str, float] = field(default_factory=dict)
-
-
 class Embedder(Adapter, ABC):
     """Turns media into vectors of one space.
 
-    `takes` says which of the three ways of embedding a video it has: `embed_frames`, `embed_clips`, or
-    `submit`, `find` and `collect` for a service that cuts the video itself.
+    `takes` says which of the three ways of embedding a video it has: `embed_frames`, `embed_clips`, or, for
+    a service that cuts the video itself, `check`, `hand_over`, `submit`, `find`, `collect` and `release`.
     """
 
     takes: ClassVar[Takes]
@@ -123,6 +93,11 @@ class Embedder(Adapter, ABC):
 
     space: Space
     accepts: Mapping[Modality, HandOver]
+    """Of queries, and of clips where those are taken."""
+    whole_video: HandOver = HandOver(frozenset({"file"}))
+    """Of the videos that `submit` takes."""
+    upload_timeout: float = 3600.0
+    """Seconds for handing one video over."""
 
     @final
     def embed_query(self, parts: Sequence[Media]) -> Embedded:
@@ -131,7 +106,8 @@ class Embedder(Adapter, ABC):
         - The vector is finite, not zero, and as long as `space.dimension`.
         - The same parts give the same vector.
         - No parts, or a text without a word in it, is `InvalidQueryError`.
-        - A modality that `accepts` lacks is `UnsupportedError`.
+        - A modality that `accepts` lacks is `UnsupportedError`, and so are parts that can't be joined.
+        - A file that is larger than `accepts` allows is `MediaError`, and nothing is sent.
         """
         if not parts:
             raise InvalidQueryError("the query has no parts")
@@ -142,11 +118,17 @@ class Embedder(Adapter, ABC):
                 )
             if part.modality is Modality.TEXT and not (part.text or "").strip():
                 raise InvalidQueryError("the query text is empty")
-        if len(parts) > 1 and not self.joint:
+            _check_size(self.kind, part, self.accepts[part.modality])
+        if len(parts) > 1 and not self.joins([part.modality for part in parts]):
+            what = " and ".join(part.modality.value for part in parts)
             raise UnsupportedError(
-                f"{self.kind} embeds one part at a time", hint="use fusion='sum' or 'rank'"
+                f"{self.kind} doesn't join {what} in one vector", hint="use fusion='sum' or 'rank'"
             )
         return self._checked(self._attempt(lambda: self._embed_query(parts)))
+
+    def joins(self, modalities: Sequence[Modality]) -> bool:
+        """Whether parts of these modalities become one vector in one call."""
+        return self.joint or len(modalities) == 1
 
     @final
     def embed_frames(self, clips: Sequence[ClipInput]) -> list[Embedded]:
@@ -169,24 +151,91 @@ class Embedder(Adapter, ABC):
         return self._batched(clips, self._embed_clips)
 
     @final
-    def submit(self, video: Media, video_id: str) -> Ticket:
-        """Start a task for a whole video. Never retried here: a lost reply may have been paid for."""
+    def check(self, order: Order) -> None:
+        """Refuse, before anything is sent or paid for, what the service would refuse.
+
+        - A video beyond the limits of `whole_video` is `MediaError`.
+        - An embedder that takes something else refuses with `UnsupportedError`, as in all that follow.
+        """
         self._check_takes(Takes.WHOLE_VIDEO)
-        return self._once(lambda: self._submit(video, video_id))
+        way, info = self.whole_video, order.info
+        _check_size(self.kind, order.video, way)
+        if way.max_seconds is not None and info.duration_ms > way.max_seconds * 1000:
+            raise MediaError(
+                f"the video is {info.duration_ms / 1000:.1f} s long; {self.kind} takes {way.max_seconds:g} s"
+            )
+        self._check(order)
 
     @final
-    def find(self, video_id: str) -> Ticket | None:
-        """The task of a video whose reply was lost, where the service lets us find it."""
-        return self._attempt(lambda: self._find(video_id))
+    def hand_over(self, order: Order) -> str | None:
+        """Bring the video to where the service can read it; returns its address there.
+
+        - None where `submit` takes the video as it is.
+        - The address serves as long as the service keeps it, in other processes, too; it is no secret.
+        """
+        self._check_takes(Takes.WHOLE_VIDEO)
+        return self._once(lambda: self._hand_over(order), seconds=self.upload_timeout)
 
     @final
-    def collect(self, ticket: Ticket) -> Pending | Segments:
-        """The segments of a task, or how long to wait before asking again."""
-        result = self._attempt(lambda: self._collect(ticket))
-        if isinstance(result, Segments):
-            for segment in result.segments:
-                check_vector(segment.vector, self.space.dimension, f"a vector of {self.kind}")
+    def await_handed(self, address: str) -> None:
+        """Return once the service can use what was handed over.
+
+        Raises:
+            MediaError: The service can't read it.
+            UnavailableError: It isn't ready within `upload_timeout`.
+        """
+        self._check_takes(Takes.WHOLE_VIDEO)
+        poll(
+            lambda: self._attempt(lambda: self._handed(address)),
+            what=f"what was handed to {self.kind}",
+            timeout=self.upload_timeout,
+        )
+
+    @final
+    def submit(self, order: Order) -> Ticket:
+        """Start a task for a whole video.
+
+        - Tried again only where the service said that it did nothing, `RateLimitedError`: after a lost
+          reply the task may be there, and paid for.
+        """
+        self._check_takes(Takes.WHOLE_VIDEO)
+        return self._attempt(lambda: self._submit(order), on=RateLimitedError)
+
+    @final
+    def find(self, order: Order, since: float) -> Ticket | None:
+        """The task of an order whose reply was lost, where the service lets us find it.
+
+        Args:
+            order: As it was submitted.
+            since: Seconds since 1970; the task is not older.
+        """
+        self._check_takes(Takes.WHOLE_VIDEO)
+        return self._attempt(lambda: self._find(order, since))
+
+    @final
+    def collect(self, ticket: Ticket, order: Order) -> Pending | Failed | Segments:
+        """The segments of a task, why there are none, or that it isn't done.
+
+        - Vectors are finite, not zero, and as long as `space.dimension`; spans lie in the video.
+        - Collecting twice gives the same.
+        - A task that is gone is `NotFoundError`.
+        """
+        self._check_takes(Takes.WHOLE_VIDEO)
+        result = self._attempt(lambda: self._collect(ticket, order))
+        for segment in result.segments if isinstance(result, Segments) else ():
+            check_vector(segment.vector, self.space.dimension, f"a vector of {self.kind}")
+            if not 0 <= segment.start_ms < segment.end_ms:
+                raise UnavailableError(
+                    f"{self.kind} gave a segment from {segment.start_ms} to {segment.end_ms} ms",
+                    hint="try again later",
+                )
         return result
+
+    @final
+    def release(self, address: str) -> None:
+        """Let the service forget what was handed over; it is fine where that is gone already."""
+        self._check_takes(Takes.WHOLE_VIDEO)
+        self._attempt(lambda: self._release(address))
 
     @final
     def swap_text(self, vector: Vector, text: str) -> Vector:
@@ -218,17 +267,31 @@ class Embedder(Adapter, ABC):
         """Another text in the same vector."""
         raise self._lacks("a text alone")
 
-    def _submit(self, video: Media, video_id: str) -> Ticket:
+    def _check(self, order: Order) -> None:
+        """Nothing but the limits of `whole_video`."""
+
+    def _hand_over(self, order: Order) -> str | None:
+        """Nothing to bring anywhere. May take several calls; each goes through `_attempt`, and is retried."""
+        return None
+
+    def _handed(self, address: str) -> bool:
+        """One look at what was handed over: whether it can be used."""
+        return True
+
+    def _submit(self, order: Order) -> Ticket:
         """Start one task."""
         raise self._lacks("whole videos")
 
-    def _find(self, video_id: str) -> Ticket | None:
+    def _find(self, order: Order, since: float) -> Ticket | None:
         """Nothing, where tasks can't be listed."""
         return None
 
-    def _collect(self, ticket: Ticket) -> Pending | Segments:
+    def _collect(self, ticket: Ticket, order: Order) -> Pending | Failed | Segments:
         """One look at one task."""
         raise self._lacks("whole videos")
+
+    def _release(self, address: str) -> None:
+        """Nothing, where nothing was handed over."""
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -248,3 +311,13 @@ class Embedder(Adapter, ABC):
     def _checked(self, embedded: Embedded) -> Embedded:
         check_vector(embedded.vector, self.space.dimension, f"a vector of {self.kind}")
         return embedded
+
+
+def _check_size(kind: str, medium: Media, way: HandOver) -> None:
+    if way.max_bytes is None or medium.path is None or not medium.path.is_file():
+        return
+    size = medium.path.stat().st_size
+    if size > way.max_bytes:
+        raise MediaError(
+            f"{medium.path.name} has {size:,} bytes; {kind} takes {way.max_bytes:,} of a {medium.modality}"
+        )

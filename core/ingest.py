@@ -112,6 +112,7 @@ class Ingest:
         if not plan.embeds:
             return report
         info = self.maker.media.probe(plan.source.path)
+        self.maker.check(plan.source, plan.video_id, info)
         seconds, clips = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
         estimate = self.rate.estimate(seconds=seconds, clips=clips, requests=self.comparer.requests(clips))
         shots = self.maker.recipe.segmentation is Segmentation.SHOTS
@@ -128,6 +129,7 @@ class Ingest:
         self._commit(
             plan, receipt, duration=info.duration_ms / 1000, width=info.width, height=info.height, job=job
         )
+        self.maker.finish(job)
         return VideoReport(
             plan.source.name,
             plan.outcome,
@@ -137,7 +139,9 @@ class Ingest:
             duration=info.duration_ms / 1000,
             damage=job.damage,
             usage={**job.usage, **receipt.usage},
-            submits=job.submits,
+            submits=job.spent.submits,
+            lost=job.spent.lost,
+            request_ids=job.request_ids,
         )
 
     def _keep(self, plan: Plan) -> None:

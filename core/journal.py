@@ -19,15 +19,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .embedder import Ticket
 from .errors import ConfigurationError, IntegrityError
+from .orders import Ticket
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digests (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT);
-CREATE TABLE IF NOT EXISTS tasks (
-    video_id TEXT, work TEXT, ticket TEXT, expires REAL, submits INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (video_id, work));
+CREATE TABLE IF NOT EXISTS paid (
+    video_id TEXT, work TEXT, ticket TEXT, expires REAL, submits INTEGER NOT NULL, open INTEGER NOT NULL,
+    since REAL NOT NULL, PRIMARY KEY (video_id, work));
+CREATE TABLE IF NOT EXISTS handed (
+    video_id TEXT, work TEXT, address TEXT NOT NULL, PRIMARY KEY (video_id, work));
 CREATE TABLE IF NOT EXISTS remotes (address TEXT PRIMARY KEY, mark TEXT NOT NULL, sha256 TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS failures (path TEXT PRIMARY KEY, reason TEXT NOT NULL, failed REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS given (path TEXT PRIMARY KEY, known TEXT NOT NULL, signed INTEGER NOT NULL);
@@ -39,10 +41,19 @@ _LONGEST = 500  # characters of a reason
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A paid task of a video: its ticket once the reply arrived, and how often it was submitted."""
+    """A paid task of a video.
+
+    Args:
+        ticket: Once the reply to a submit arrived.
+        submits: How often it was submitted, and may have been paid for.
+        open: Submits whose reply is missing: each may have made a task.
+        since: Seconds since 1970, before the first of those.
+    """
 
     ticket: Ticket | None
     submits: int
+    open: int
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,32 +133,56 @@ class Journal:
     def task(self, video_id: str, work: str) -> Task | None:
         """The task of a video for a piece of work (space and recipe); None where none was ever intended."""
         row = self._one(
-            "SELECT ticket, expires, submits FROM tasks WHERE video_id=? AND work=?", (video_id, work)
-        )
-        if row is None:
-            return None
-        return Task(Ticket(row[0], video_id, row[1]) if row[0] else None, row[2])
-
-    def intend(self, video_id: str, work: str) -> int:
-        """Write down, before a submit, that it will be tried; returns how often it was tried by now."""
-        self._run(
-            "INSERT INTO tasks (video_id, work, submits) VALUES (?,?,1)"
-            " ON CONFLICT DO UPDATE SET submits = submits + 1, ticket = NULL",
+            "SELECT ticket, expires, submits, open, since FROM paid WHERE video_id=? AND work=?",
             (video_id, work),
         )
-        task = self.task(video_id, work)
-        return task.submits if task else 1
+        return Task(Ticket(row[0], video_id, row[1]) if row[0] else None, *row[2:]) if row else None
+
+    def intend(self, video_id: str, work: str) -> Task:
+        """Write down, before a submit, that it will be tried; returns what is known of the task then."""
+        now = time.time()
+        self._run(
+            "INSERT INTO paid (video_id, work, submits, open, since) VALUES (?,?,1,1,?) ON CONFLICT DO UPDATE"
+            " SET submits = submits + 1, open = open + 1, ticket = NULL,"
+            " since = CASE WHEN open = 0 THEN excluded.since ELSE since END",
+            (video_id, work, now),
+        )
+        return self.task(video_id, work) or Task(None, 1, 1, now)
+
+    def withdraw(self, video_id: str, work: str) -> None:
+        """Take an intent back: the service refused the submit, and did nothing."""
+        key = (video_id, work)
+        self._run("UPDATE paid SET submits = submits - 1, open = open - 1 WHERE video_id=? AND work=?", key)
+        self._run("DELETE FROM paid WHERE video_id=? AND work=? AND submits < 1", key)
 
     def issued(self, work: str, ticket: Ticket) -> None:
         """Write down the ticket that a submit brought."""
         self._run(
-            "UPDATE tasks SET ticket=?, expires=? WHERE video_id=? AND work=?",
+            "UPDATE paid SET ticket=?, expires=?, open=0 WHERE video_id=? AND work=?",
             (ticket.id, ticket.expires, ticket.video_id, work),
         )
 
+    def drop(self, video_id: str, work: str) -> None:
+        """Forget a ticket that leads nowhere; how often the task was submitted is kept."""
+        self._run("UPDATE paid SET ticket=NULL, open=0 WHERE video_id=? AND work=?", (video_id, work))
+
     def done(self, video_id: str, work: str) -> None:
-        """Forget a task whose result is stored."""
-        self._run("DELETE FROM tasks WHERE video_id=? AND work=?", (video_id, work))
+        """Forget a task whose result is stored, and what was handed over for it."""
+        self._run("DELETE FROM paid WHERE video_id=? AND work=?", (video_id, work))
+        self.forget_handed(video_id, work)
+
+    def handed(self, video_id: str, work: str) -> str | None:
+        """Where a service has a video that was handed over to it."""
+        row = self._one("SELECT address FROM handed WHERE video_id=? AND work=?", (video_id, work))
+        return row[0] if row else None
+
+    def hand(self, video_id: str, work: str, address: str) -> None:
+        """Write down where a service has a video now."""
+        self._run("INSERT OR REPLACE INTO handed VALUES (?,?,?)", (video_id, work, address))
+
+    def forget_handed(self, video_id: str, work: str) -> None:
+        """Forget where a service had a video."""
+        self._run("DELETE FROM handed WHERE video_id=? AND work=?", (video_id, work))
 
     def failed(
         self, path: str, reason: str, given: Mapping[str, object] | None = None, *, signed: bool = False

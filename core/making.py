@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,18 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from .deadline import time_left, within
-from .embedder import ClipInput, Embedded, Embedder, Pending, Segment, Segments, Takes
-from .errors import MediaError, UnavailableError
+from .embedder import ClipInput, Embedded, Embedder, Takes
+from .errors import MediaError
 from .fields import Value
 from .journal import Journal
 from .media import Frame, Media, MediaTools, Modality, VideoInfo
 from .objects import ObjectStore
+from .orders import Order, Segment
 from .recipe import Recipe, Segmentation, record_id
 from .records import Channel, Record, Scope, Vector
 from .sources import Source
 from .space import Space
 from .staging import Staging
+from .tasks import Spent, Tasks
 
 T = TypeVar("T")
 Span = tuple[int, int]
@@ -43,7 +43,8 @@ class Job:
     clips: list[str] = field(default_factory=list)
     usage: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     embedded: int = 0
-    submits: int = 0
+    spent: Spent = field(default_factory=Spent)
+    request_ids: tuple[str, ...] = ()
 
     def count(self, usage: Mapping[str, float]) -> None:
         """Add what a provider counted."""
@@ -81,6 +82,17 @@ class Maker:
         }
         return self._records_of(job, ways[self.embedder.takes](job, self.embedder))
 
+    def check(self, source: Source, video_id: str, info: VideoInfo) -> None:
+        """Refuse a video that whoever embeds it would refuse, before anything is sent or paid for."""
+        if self.embedder and self.embedder.takes is Takes.WHOLE_VIDEO:
+            medium = Media(Modality.VIDEO, path=source.path)
+            self.embedder.check(Order(video_id, medium, info, self.recipe))
+
+    def finish(self, job: Job) -> None:
+        """Forget what was paid for, once the records are stored for good."""
+        if self.embedder and self.embedder.takes is Takes.WHOLE_VIDEO:
+            self._tasks(self.embedder).finish(self._order(job, Media(Modality.VIDEO, path=job.source.path)))
+
     # -- three ways to segments ---------------------------------------------------------------------------
 
     def _from_frames(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
@@ -97,30 +109,20 @@ class Maker:
                 yield from self._segments(job, batch, embedder.embed_clips(handed))
 
     def _from_whole_video(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
-        work = f"{self.space.key}/{self.recipe.key}"
-        task = self.journal.task(job.video_id, work)
-        ticket = (task.ticket or embedder.find(job.video_id)) if task else None
-        if ticket is None:
-            job.submits = self.journal.intend(job.video_id, work)
-            uri = None if job.source.signed else job.uri
-            ticket = embedder.submit(Media(Modality.VIDEO, path=job.source.path, uri=uri), job.video_id)
-        self.journal.issued(work, ticket)
-        result = self._awaited(lambda: embedder.collect(ticket))
+        address = None if job.source.signed else job.uri
+        video = Media(Modality.VIDEO, path=job.source.path, uri=address)
+        order = self._order(job, Staging(self.objects).reachable(video, embedder.whole_video))
+        result = self._tasks(embedder).result(order, job.spent)
         job.count(result.usage)
+        job.request_ids += result.request_ids
         job.embedded += len(result.segments)
         yield from result.segments
-        self.journal.done(job.video_id, work)
 
-    def _awaited(self, look: Callable[[], Pending | Segments]) -> Segments:
-        with within(self.task_timeout):
-            while isinstance(result := look(), Pending):
-                if time_left() <= result.after:
-                    raise UnavailableError(
-                        f"the task is not done after {self.task_timeout:g} s",
-                        hint="run the same ingest again later",
-                    )
-                time.sleep(result.after)
-            return result
+    def _tasks(self, embedder: Embedder) -> Tasks:
+        return Tasks(embedder, self.journal, self.task_timeout)
+
+    def _order(self, job: Job, video: Media) -> Order:
+        return Order(job.video_id, video, job.info, self.recipe)
 
     # -- clips --------------------------------------------------------------------------------------------
 

@@ -104,7 +104,8 @@ class Planner:
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
         dense = [part for part in parts if not part.words]
         plain = all(part.media and part.weight == 1.0 for part in dense)
-        joint = self.embedder.joint if self.embedder else self.store.can.joint
+        modalities = [part.media.modality for part in dense if part.media]
+        joint = self.embedder.joins(modalities) if self.embedder else self.store.can.joint
         return Fusion.JOINT if plain and (joint or len(dense) <= 1) else Fusion.SUM
 
     def _schemes(self) -> frozenset[str]:

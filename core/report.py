@@ -37,7 +37,9 @@ class VideoReport:
         damage: What of the file couldn't be read, although the rest was taken in.
         reason: Why it failed, or which file it is a duplicate of.
         usage: What providers counted.
-        submits: Paid tasks that were submitted; more than one where a reply was lost.
+        submits: Paid tasks that were submitted; more than one where a reply was lost, or a task failed.
+        lost: Submits whose reply was lost: the task was found again, or else submitted once more.
+        request_ids: By which the provider can be asked about it.
         estimate: In a dry run, what embedding it would take; None where it wouldn't be embedded.
     """
 
@@ -52,6 +54,8 @@ class VideoReport:
     reason: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)
     submits: int = 0
+    lost: int = 0
+    request_ids: tuple[str, ...] = ()
     estimate: Estimate | None = None
 
     def to_json(self) -> dict[str, object]:
@@ -68,9 +72,11 @@ class VideoReport:
             "reason": self.reason,
             "usage": dict(self.usage),
             "submits": self.submits,
+            "lost": self.lost,
+            "request_ids": list(self.request_ids),
             "estimate": self.estimate.to_json() if self.estimate else None,
         }
-        return {name: value for name, value in values.items() if value not in (None, {})}
+        return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
 
 Listener = Callable[[VideoReport], None]
@@ -85,6 +91,8 @@ class Totals:
     damaged: int = 0
     records: int = 0
     embedded: int = 0
+    submits: int = 0
+    lost: int = 0
     estimate: Estimate = field(default_factory=Estimate)
 
     def add(self, video: VideoReport) -> None:
@@ -93,6 +101,8 @@ class Totals:
         self.damaged += video.damage is not None
         self.records += video.records
         self.embedded += video.embedded
+        self.submits += video.submits
+        self.lost += video.lost
         if video.estimate:
             self.estimate += video.estimate
 
@@ -147,6 +157,8 @@ class IngestReport:
             "counts": self.counts,
             "records": self.totals.records,
             "embedded": self.totals.embedded,
+            "submits": self.totals.submits,
+            "lost": self.totals.lost,
             "seconds": round(self.seconds, 3),
             **estimate,
             **({"undeclared": list(self.undeclared)} if self.undeclared else {}),

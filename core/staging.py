@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+from .addresses import is_public
+from .embedder import HandOver
 from .errors import MediaError, UnsupportedError
 from .media import Media, Modality
 from .objects import ObjectStore
@@ -53,6 +55,32 @@ class Staging:
             f"{self._objects.kind} objects can't be reached by {', '.join(sorted(schemes))}",
             hint="choose an object store that the other side can fetch from",
         )
+
+    def reachable(self, video: Media, way: HandOver, *, expires: float = 6 * 3600.0) -> Media:
+        """A video with the best address that the other side can fetch it from, beside its file.
+
+        Fetching spares an upload, so an address comes first: the video's own, that of the object store, or
+        a presigned one of a public host. Where there is none, the file is all that is handed on.
+
+        Args:
+            video: With its file, and its lasting address if it has one.
+            way: How the other side takes it.
+            expires: Seconds that a presigned address shall serve; a task may wait that long for its turn.
+        """
+        if video.uri and urlsplit(video.uri).scheme in way.schemes - {"file", "https"}:
+            return video
+        urls = (url for url in self._urls(video.uri, expires) if is_public(url) or not way.public_only)
+        return replace(video, uri=next(urls, None) if "https" in way.schemes else None)
+
+    def _urls(self, uri: str | None, expires: float) -> Iterator[str]:
+        if uri is None:
+            return
+        if urlsplit(uri).scheme in ("https", "http"):
+            yield uri
+        elif (key := self._objects.key(uri)) is not None and self._objects.exists(key):
+            url = self._objects.url(key, expires=expires)
+            if urlsplit(url).scheme in ("https", "http"):
+                yield url
 
     def sweep(self, *, older_than: timedelta = timedelta(days=1)) -> int:
         """Remove leases that a crash left behind; returns how many."""

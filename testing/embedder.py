@@ -12,16 +12,20 @@ Authors of adapters inherit it, with one fixture; videos are drawn by the packag
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from .. import media
-from ..core.embedder import ClipInput, Embedder, Pending, Segments, Takes
-from ..core.errors import InvalidQueryError, UnsupportedError
+from ..core.embedder import ClipInput, Embedder, Takes
+from ..core.errors import InvalidQueryError, MediaError, NotFoundError, UnsupportedError
 from ..core.media import Frame, Media, Modality
-from ..core.records import Vector
+from ..core.orders import Failed, Order, Pending, Segments, Ticket
+from ..core.recipe import Recipe
+from ..core.records import Scope, Vector
 
 _SPANS = ((0, 2000), (2000, 4000), (4000, 6000))
 
@@ -143,21 +147,72 @@ class EmbedderContract:
         together = [each.vector for each in embedder.embed_clips(clips)]
         self.check_same(embedder, together, [embedder.embed_clips([clip])[0].vector for clip in clips])
 
-    def test_a_whole_video_becomes_segments_inside_it(self, embedder: Embedder, drawn: Path) -> None:
-        video = Media(Modality.VIDEO, path=drawn / "ball_a.mp4")
+    def test_a_whole_video_becomes_segments_inside_it(self, embedder: Embedder, order: Order) -> None:
         if embedder.takes is not Takes.WHOLE_VIDEO:
-            with pytest.raises(UnsupportedError):
-                embedder.submit(video, "ball")
+            for refused in (
+                lambda: embedder.check(order),
+                lambda: embedder.hand_over(order),
+                lambda: embedder.submit(order),
+                lambda: embedder.find(order, 0.0),
+                lambda: embedder.collect(Ticket("t", "v"), order),
+                lambda: embedder.release("address"),
+            ):
+                with pytest.raises(UnsupportedError):
+                    refused()
             return
-        ticket = embedder.submit(video, "ball")
-        looks = (embedder.collect(ticket) for _ in range(100))
-        result = next(look for look in looks if not isinstance(look, Pending))
-        assert isinstance(result, Segments)
-        assert result.segments
-        duration = media.probe(drawn / "ball_a.mp4").duration_ms
+        result = self.collected(embedder, order)
+        assert {segment.scope for segment in result.segments} == set(order.recipe.scopes)
         for segment in result.segments:
             self.check(embedder, segment.vector)
-            assert 0 <= segment.start_ms < segment.end_ms <= duration + 1000
+            assert 0 <= segment.start_ms < segment.end_ms <= order.info.duration_ms + 1000
+        spans = [(each.start_ms, each.end_ms, each.scope, each.channel) for each in result.segments]
+        assert len(set(spans)) == len(spans)
+
+    def test_collecting_twice_gives_the_same(self, embedder: Embedder, order: Order) -> None:
+        if embedder.takes is not Takes.WHOLE_VIDEO:
+            pytest.skip("only where a service takes whole videos")
+        ticket = embedder.submit(self.handed(embedder, order))
+        once, again = (self.awaited(embedder, ticket, order).segments for _ in range(2))
+        key = lambda each: (each.scope, each.channel, each.start_ms, each.end_ms)  # noqa: E731
+        assert list(map(key, once)) == list(map(key, again))
+        for one, other in zip(once, again, strict=True):
+            assert cosine(one.vector, other.vector) == pytest.approx(1.0, abs=1e-5)
+
+    def test_a_video_beyond_the_limits_is_refused_before_anything_is_sent(
+        self, embedder: Embedder, order: Order
+    ) -> None:
+        if embedder.takes is not Takes.WHOLE_VIDEO:
+            pytest.skip("only where a service takes whole videos")
+        embedder.check(order)
+        if embedder.whole_video.max_seconds is not None:
+            long = round(embedder.whole_video.max_seconds * 1000) + 1
+            with pytest.raises(MediaError, match="long"):
+                embedder.check(replace(order, info=replace(order.info, duration_ms=long)))
+
+    def test_a_task_that_is_not_there_is_not_found(self, embedder: Embedder, order: Order) -> None:
+        if embedder.takes is not Takes.WHOLE_VIDEO:
+            pytest.skip("only where a service takes whole videos")
+        with pytest.raises(NotFoundError):
+            embedder.collect(Ticket("0" * 24, order.video_id), order)
+        found = embedder.find(replace(order, video_id="0" * 64), time.time() + 60)
+        assert found is None or found.video_id == "0" * 64
+
+    def test_a_picture_finds_the_segment_that_it_was_taken_from(
+        self, embedder: Embedder, drawn: Path, order: Order, tmp_path: Path
+    ) -> None:
+        if embedder.takes is not Takes.WHOLE_VIDEO or Modality.IMAGE not in embedder.accepts:
+            pytest.skip("only where a service takes whole videos and pictures")
+        other = self.ordered(drawn / "snow.webm", order.recipe)
+        clips = {each.video_id: self.collected(embedder, each).segments for each in (order, other)}
+        for each in (order, other):
+            assert each.video.path is not None
+            media.thumbnail(each.video.path, tmp_path / "picture.jpg", at_ms=3000)
+            query = embedder.embed_query([Media(Modality.IMAGE, path=tmp_path / "picture.jpg")]).vector
+            best = {
+                video_id: max(cosine(query, clip.vector) for clip in found if clip.scope is Scope.CLIP)
+                for video_id, found in clips.items()
+            }
+            assert max(best, key=best.__getitem__) == each.video_id
 
     def test_a_picture_is_most_like_its_own_video(
         self, embedder: Embedder, drawn: Path, tmp_path: Path
@@ -199,6 +254,40 @@ class EmbedderContract:
     def test_closing_twice_is_fine(self, embedder: Embedder) -> None:
         embedder.close()
         embedder.close()
+
+    @pytest.fixture
+    def order(self, drawn: Path) -> Order:
+        """A drawn video for a service that takes whole ones."""
+        return self.ordered(drawn / "ball_a.mp4", Recipe())
+
+    @staticmethod
+    def ordered(path: Path, recipe: Recipe) -> Order:
+        """An order of a local file."""
+        video = Media(Modality.VIDEO, path=path)
+        return Order(path.stem.ljust(64, "0"), video, media.probe(path), recipe)
+
+    def handed(self, embedder: Embedder, order: Order) -> Order:
+        """The order once its video is where the service reads it."""
+        address = embedder.hand_over(order)
+        if address is None:
+            return order
+        embedder.await_handed(address)
+        return replace(order, video=replace(order.video, uri=address))
+
+    def collected(self, embedder: Embedder, order: Order) -> Segments:
+        """The result of a new task."""
+        return self.awaited(embedder, embedder.submit(self.handed(embedder, order)), order)
+
+    @staticmethod
+    def awaited(embedder: Embedder, ticket: Ticket, order: Order) -> Segments:
+        """The result of a task."""
+        end = time.monotonic() + 30
+        while isinstance(look := embedder.collect(ticket, order), Pending):
+            assert time.monotonic() < end
+            time.sleep(0.02 if look.after is None else look.after)
+        assert not isinstance(look, Failed), look.reason
+        assert look.segments
+        return look
 
     @staticmethod
     def clip(embedder: Embedder, path: Path, span: tuple[int, int], text: str = "") -> ClipInput:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import media
-from ..core.embedder import ClipInput, Embedded, Embedder, HandOver, Pending, Segment, Segments, Takes, Ticket
-from ..core.errors import UnavailableError
+from ..core.embedder import ClipInput, Embedded, Embedder, HandOver, Takes
+from ..core.errors import NotFoundError, UnavailableError
 from ..core.media import Frame, Media, Modality
+from ..core.orders import Failed, Order, Pending, Segment, Segments, Ticket
 from ..core.records import Channel, Scope
 from ..core.space import Space
 
@@ -59,43 +60,84 @@ class ClipColourEmbedder(ColourEmbedder):
 
 
 class TaskColourEmbedder(ColourEmbedder):
-    """The same, but takes whole videos as paid tasks, cuts them itself, and can lose the reply to a submit.
+    """The same, but takes whole videos as paid tasks and cuts them itself.
 
     Args:
         polls: How often a task answers that it is pending.
         lost: How many replies to submits are lost; the task exists all the same.
         findable: Whether a lost task can be found again.
+        failures: What the first tasks end with, in place of a result; None is a task that vanishes.
+        uploads: Whether a video must be handed over before it can be submitted.
     """
 
     kind = "task_colour"
     takes = Takes.WHOLE_VIDEO
+    whole_video = HandOver(frozenset({"file"}), max_seconds=60.0)
 
-    def __init__(self, *, polls: int = 1, lost: int = 0, findable: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        polls: int = 1,
+        lost: int = 0,
+        findable: bool = True,
+        failures: Sequence[Failed | None] = (),
+        uploads: bool = False,
+    ) -> None:
         super().__init__()
         self.submitted: list[str] = []
+        self.uploaded: dict[str, Path] = {}
+        self.uploads = 0
         self._tasks: dict[str, Path] = {}
         self._pending: dict[str, int] = {}
-        self._polls, self._lost, self._findable = polls, lost, findable
+        self._polls, self._lost, self._findable, self._uploads = polls, lost, findable, uploads
+        self._failures = list(failures)
         self._guard = threading.Lock()
 
-    def _submit(self, video: Media, video_id: str) -> Ticket:
+    def _hand_over(self, order: Order) -> str | None:
+        if not self._uploads:
+            return None
+        self.uploads += 1
+        address = f"colour://{self.uploads}"
+        self.uploaded[address] = order.video.path or Path()
+        return address
+
+    def _handed(self, address: str) -> bool:
+        if address not in self.uploaded:
+            raise NotFoundError(f"there is no upload {address}")
+        return True
+
+    def _release(self, address: str) -> None:
+        self.uploaded.pop(address, None)
+
+    def _submit(self, order: Order) -> Ticket:
         with self._guard:
-            self.submitted.append(video_id)
-            self._tasks[video_id] = video.path or Path()
-            self._pending[video_id] = self._polls
+            self.submitted.append(order.video_id)
+            id = f"task-{len(self.submitted)}"
+            handed = self.uploaded[str(order.video.uri)] if self._uploads else order.video.path
+            self._tasks[id] = handed or Path()
+            self._pending[id] = self._polls
             if self._lost:
                 self._lost -= 1
                 raise UnavailableError("the reply to the submit was lost")
-        return Ticket(video_id, video_id)
+        return Ticket(id, order.video_id)
 
-    def _find(self, video_id: str) -> Ticket | None:
-        return Ticket(video_id, video_id) if self._findable and video_id in self._tasks else None
+    def _find(self, order: Order, since: float) -> Ticket | None:
+        made = [id for id, path in self._tasks.items() if path == order.video.path]
+        return Ticket(made[-1], order.video_id) if self._findable and made else None
 
-    def _collect(self, ticket: Ticket) -> Pending | Segments:
+    def _collect(self, ticket: Ticket, order: Order) -> Pending | Failed | Segments:
         with self._guard:
+            if ticket.id not in self._tasks:
+                raise NotFoundError(f"there is no task {ticket.id}")
             self._pending[ticket.id] -= 1
             if self._pending[ticket.id] >= 0:
                 return Pending(0.01)
+            if self._failures:
+                failure = self._failures.pop(0)
+                del self._tasks[ticket.id]
+                if failure is None:
+                    raise NotFoundError(f"the task {ticket.id} is gone")
+                return failure
         frames = _frames(self._tasks[ticket.id])
         halves = [frames[: len(frames) // 2 or 1], frames[len(frames) // 2 :]]
         end = frames[-1].time_ms + 500
@@ -107,7 +149,7 @@ class TaskColourEmbedder(ColourEmbedder):
             for channel in (Channel.VISUAL, Channel.FUSED)
         ]
         whole = Segment(0, end, _colours([frame.image for frame in frames]), Scope.VIDEO)
-        return Segments((*clips, whole), {"seconds": end / 1000})
+        return Segments((*clips, whole), {"seconds": end / 1000}, (ticket.id,))
 
 
 def _frames(path: Path) -> list[Frame]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from polyreel.core.embedder import Ticket
 from polyreel.core.errors import ConfigurationError, IntegrityError
 from polyreel.core.journal import Journal
+from polyreel.core.orders import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,42 @@ def test_a_digest_is_remembered_until_the_file_changes(journal: Journal, tmp_pat
 
 def test_an_intent_is_written_before_its_ticket_and_counts_submits(journal: Journal) -> None:
     assert journal.task("v", "work") is None
-    assert journal.intend("v", "work") == 1
+    first = journal.intend("v", "work")
+    assert (first.ticket, first.submits, first.open) == (None, 1, 1)
+    second = journal.intend("v", "work")
+    assert (second.submits, second.open, second.since) == (2, 2, first.since)
+    assert journal.task("v", "work") == second
+    journal.issued("work", Ticket("t1", "v"))
     task = journal.task("v", "work")
     assert task is not None
-    assert task.ticket is None
-    assert journal.intend("v", "work") == 2
+    assert (task.ticket, task.submits, task.open) == (Ticket("t1", "v"), 2, 0)
+
+
+def test_a_refused_submit_was_none_and_a_lost_one_before_it_stays(journal: Journal) -> None:
+    journal.intend("v", "work")
+    journal.withdraw("v", "work")
+    assert journal.task("v", "work") is None
+    lost = journal.intend("v", "work")
+    journal.intend("v", "work")
+    journal.withdraw("v", "work")
+    assert journal.task("v", "work") == lost
+
+
+def test_a_ticket_that_leads_nowhere_is_no_lost_reply(journal: Journal) -> None:
+    journal.intend("v", "work")
+    journal.issued("work", Ticket("t1", "v"))
+    journal.drop("v", "work")
+    task = journal.task("v", "work")
+    assert task is not None
+    assert (task.ticket, task.submits, task.open) == (None, 1, 0)
+
+
+def test_what_was_handed_over_is_known_until_the_task_is_done(journal: Journal) -> None:
+    journal.hand("v", "work", "service://1")
+    assert journal.handed("v", "work") == "service://1"
+    assert journal.handed("v", "other work") is None
+    journal.done("v", "work")
+    assert journal.handed("v", "work") is None
 
 
 def test_a_ticket_survives_the_process(tmp_path: Path) -> None:

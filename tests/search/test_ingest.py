@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polyreel.backends.memory import MemoryStore
+from polyreel.core.embedder import HandOver
 from polyreel.core.errors import InvalidQueryError, UnavailableError
 from polyreel.core.fields import FieldType
 from polyreel.core.filters import F
@@ -259,23 +260,40 @@ def test_an_embedder_of_whole_videos_cuts_them_itself(open_search: OpenSearch, v
 
 def test_a_lost_reply_is_found_again_instead_of_paid_twice(open_search: OpenSearch, videos: Path) -> None:
     embedder = TaskColourEmbedder(lost=1)
-    search = open_search(embedder=embedder)
-    assert search.ingest(videos / "sea.mp4").counts == {"failed": 1}
-    report = search.ingest(videos / "sea.mp4")
-    assert report.counts == {"ingested": 1}
+    (video,) = open_search(embedder=embedder).ingest(videos / "sea.mp4").videos
+    assert (video.outcome, video.submits, video.lost) == (Outcome.INGESTED, 1, 1)
     assert len(embedder.submitted) == 1
+    assert video.request_ids == ("task-1",)
 
 
 def test_a_lost_reply_that_cannot_be_found_is_submitted_again_and_counted(
     open_search: OpenSearch, videos: Path
 ) -> None:
     embedder = TaskColourEmbedder(lost=1, findable=False)
-    search = open_search(embedder=embedder)
-    search.ingest(videos / "sea.mp4")
-    (video,) = search.ingest(videos / "sea.mp4").videos
-    assert video.outcome is Outcome.INGESTED
-    assert video.submits == 2
+    report = open_search(embedder=embedder).ingest(videos / "sea.mp4")
+    (video,) = report.videos
+    assert (video.outcome, video.submits, video.lost) == (Outcome.INGESTED, 2, 1)
     assert len(embedder.submitted) == 2
+    assert (report.to_json()["submits"], report.to_json()["lost"]) == (2, 1)
+
+
+def test_replies_that_are_lost_again_and_again_fail_the_video_and_the_next_run_looks_for_its_task(
+    open_search: OpenSearch, videos: Path
+) -> None:
+    embedder = TaskColourEmbedder(lost=100, findable=False)
+    search = open_search(embedder=embedder)
+    assert search.ingest(videos / "sea.mp4").counts == {"failed": 1}
+    embedder._lost, embedder._findable, before = 0, True, len(embedder.submitted)
+    assert search.ingest(videos / "sea.mp4").counts == {"ingested": 1}
+    assert len(embedder.submitted) == before
+
+
+def test_a_dry_run_names_a_video_that_the_service_would_refuse(open_search: OpenSearch, videos: Path) -> None:
+    embedder = TaskColourEmbedder()
+    embedder.whole_video = HandOver(frozenset({"file"}), max_seconds=3.0)
+    (video,) = open_search(embedder=embedder).ingest(videos / "traffic.mp4", dry_run=True).videos
+    assert video.outcome is Outcome.FAILED
+    assert "takes 3 s" in (video.reason or "")
 
 
 def test_several_workers_come_to_the_same_end(open_search: OpenSearch, videos: Path) -> None:
