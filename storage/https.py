@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,14 +22,13 @@ from ..core.errors import (
     UnavailableError,
 )
 from ..core.locks import writing
+from ..core.silence import silence
 
 if TYPE_CHECKING:
     import httpx
 
 _REDIRECTS = 5
 _MARKS = ("etag", "last-modified", "content-length")
-_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
-_OURS: ContextVar[bool] = ContextVar("polyreel_download", default=False)
 
 
 class HttpsDownloads:
@@ -56,7 +54,7 @@ class HttpsDownloads:
 
     def get(self, url: str, target: Path, *, known: str | None = None) -> str | None:
         """Write the file behind an address to `target`; see `Downloads.get`."""
-        with within(self._timeout), _silence():
+        with within(self._timeout), silence():
             return self._retry.call(lambda: self._once(url, target, known))
 
     def close(self) -> None:
@@ -143,24 +141,3 @@ def _conditions(known: str | None) -> dict[str, str]:
     if "etag" in mark:
         return {"If-None-Match": mark["etag"]}
     return {"If-Modified-Since": mark["last-modified"]} if mark else {}
-
-
-class _Silence(logging.Filter):
-    """Drops what is logged while one of our calls runs; other users of the library are heard."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not _OURS.get()
-
-
-_SILENCE = _Silence()
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_SILENCE)  # a second time changes nothing
-    token = _OURS.set(True)
-    try:
-        yield
-    finally:
-        _OURS.reset(token)

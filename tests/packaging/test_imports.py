@@ -45,6 +45,7 @@ RULES = {
     "backends.vikingdb": rule("core", "httpx volcengine"),
     "embedders": rule("core media", "numpy"),
     "embedders.clip": rule("core media", "PIL fastembed httpx huggingface_hub numpy onnxruntime"),
+    "embedders.marengo": rule("core media", "httpx pydantic twelvelabs"),
     "storage": rule("core"),
     "storage.https": rule("core", lazy="httpx"),
     "storage.s3": rule("core storage.s3_client storage.s3_upload"),
@@ -52,6 +53,7 @@ RULES = {
     "storage.s3_upload": rule("core storage.s3_client"),
     "config": rule("core", "pydantic pydantic_settings"),
     "testing": rule("core media embedders.builtin backends.memory", "hypothesis numpy pytest"),
+    "testing.twelvelabs": rule("core media embedders.builtin", "av numpy"),
     "bench": Rule(everything=True),
     "cli": Rule(everything=True),
 }
