@@ -13,7 +13,6 @@ from ...core.embedder import HandOver
 from ...core.errors import ConfigurationError
 from ...core.media import Modality
 from ...core.records import Channel
-from ...core.registry import nearest
 
 _MB = 1_000_000
 _SENT = frozenset({"file", "data", "https"})
@@ -123,5 +122,5 @@ def model(name: str) -> Model:
         ConfigurationError: There is none.
     """
     if name not in MODELS:
-        raise ConfigurationError(f"there is no Marengo model {name!r}", hint=nearest(name, MODELS))
+        raise ConfigurationError(f"there is no Marengo model {name!r}", hint=f"known are {', '.join(MODELS)}")
     return MODELS[name]

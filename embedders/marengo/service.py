@@ -14,7 +14,7 @@ import httpx
 from twelvelabs.base_client import BaseClient
 
 from ...core.deadline import time_left
-from ...core.errors import NotFoundError
+from ...core.errors import NotFoundError, UnavailableError
 from ...core.silence import silence
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -42,7 +42,8 @@ class Service:
         """Send one chunk to a presigned address, without the key; returns the proof of it."""
         with silence():
             answer = self._http.put(url, content=content, headers=dict(headers), timeout=self._patience)
-        answer.raise_for_status()
+        if not answer.is_success:  # the library's own error would quote the address
+            raise UnavailableError(f"the upload of a chunk was answered with {answer.status_code}")
         return answer.headers.get("etag", "").strip('"')
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -72,12 +72,12 @@ class Faults:
     """Planned faults, and random ones.
 
     Args:
-        rates: How often each fault strikes, from 0 to 1.
+        rates: Faults, and how often each strikes, from 0 to 1.
         seed: Of the random ones.
     """
 
-    def __init__(self, rates: Mapping[Fault, float] | None = None, seed: int = 0) -> None:
-        self.rates = dict(rates or {})
+    def __init__(self, rates: Sequence[tuple[Fault, float]] = (), seed: int = 0) -> None:
+        self.rates = tuple(rates)
         self.struck: Counter[str] = Counter()
         self._planned: list[tuple[str, Fault]] = []
         self._random = random.Random(seed)
@@ -96,7 +96,7 @@ class Faults:
                     del self._planned[index]
                     return self._counted(call, fault)
             draw, fault = self._random.random(), None
-            for each, rate in self.rates.items():
+            for each, rate in self.rates:
                 if 0 <= draw < rate:
                     fault = each
                 draw -= rate

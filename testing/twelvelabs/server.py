@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -42,7 +42,7 @@ class Emulator:
         at_once: Tasks that may run at once; one more is refused with 429.
         asset_seconds: Until an upload can be used.
         retired: Whether Marengo 2.7 is still served.
-        rates: How often each fault strikes, from 0 to 1.
+        rates: Faults, and how often each strikes, from 0 to 1.
         seed: Of the faults.
     """
 
@@ -55,7 +55,7 @@ class Emulator:
         at_once: int | None = None,
         asset_seconds: float = 0.0,
         retired: bool = False,
-        rates: Mapping[Fault, float] | None = None,
+        rates: Sequence[tuple[Fault, float]] = (),
         seed: int = 0,
     ) -> None:
         self.files = Files(asset_seconds=asset_seconds)

@@ -31,7 +31,6 @@ class Task:
     id: str = field(default_factory=new_id)
     created: float = field(default_factory=time.time)
     began: float = field(default_factory=time.monotonic)
-    first: bool = True
     _made: list[dict[str, Any]] | None = None
 
     def status(self) -> str:
