@@ -23,7 +23,7 @@ from .records import Channel, Record, Scope, Vector
 from .sources import Source
 from .space import Space
 from .staging import Staging
-from .tasks import Spent, Tasks
+from .tasks import Pace, Spent, Tasks
 
 T = TypeVar("T")
 Span = tuple[int, int]
@@ -60,6 +60,7 @@ class Maker:
         embedder: None where the store vectorizes.
         schemes: Addresses that whoever vectorizes can fetch.
         task_timeout: Seconds to wait for a whole-video task.
+        pace: When to ask for such a task; it learns from one video to the next.
     """
 
     media: MediaTools
@@ -70,6 +71,7 @@ class Maker:
     journal: Journal
     schemes: frozenset[str]
     task_timeout: float = 3600.0
+    pace: Pace = field(default_factory=Pace)
 
     def records(self, job: Job) -> Iterator[Record]:
         """The records of one video, as they are made; the whole video's comes last."""
@@ -119,7 +121,7 @@ class Maker:
         yield from result.segments
 
     def _tasks(self, embedder: Embedder) -> Tasks:
-        return Tasks(embedder, self.journal, self.task_timeout)
+        return Tasks(embedder, self.journal, self.task_timeout, pace=self.pace)
 
     def _order(self, job: Job, video: Media) -> Order:
         return Order(job.video_id, video, job.info, self.recipe)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .deadline import time_left, within
 from .embedder import Embedder
@@ -27,6 +27,9 @@ from .logs import LOGGER
 from .orders import Failed, Order, Pending, Segments, Ticket
 
 _RUN_AGAIN = "run the same ingest again later"
+_LIMITED = 30.0  # seconds to leave a service alone that doesn't say for how long
+_EARLY = 0.95  # of the expected time: what was seen is a little late
+_NEW = 0.3  # weight of what was seen last
 
 
 @dataclass(slots=True)
@@ -42,25 +45,40 @@ class Spent:
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Pace:
-    """How long to wait before asking for a task again: a share of the time that has passed.
+    """When to ask for a task again: first when it should be done by what others took, then ever more seldom.
 
-    The result is late by that share at most; a task of an hour is asked for some 150 times.
+    While nothing is known, the wait is a share of the time that has passed, and the result late by that share
+    at most. May be used from several threads.
 
     Args:
         first: Seconds of the shortest wait.
-        share: Of the time since the ticket was issued.
+        share: Of the time that has passed.
         longest: Seconds of the longest wait.
     """
 
-    first: float = 0.25
-    share: float = 0.15
-    longest: float = 30.0
+    def __init__(self, *, first: float = 0.2, share: float = 0.15, longest: float = 30.0) -> None:
+        self._first, self._share, self._longest = first, share, longest
+        self._speed: float | None = None  # seconds of a task for a second of video
 
-    def wait(self, passed: float) -> float:
-        """Seconds to wait when so many have passed; some more or less, lest all ask at once."""
-        return min(max(self.first, self.share * passed), self.longest) * random.uniform(0.9, 1.1)
+    def wait(self, passed: float, length: float) -> float:
+        """Seconds to wait; some more or less, lest all ask at once.
+
+        Args:
+            passed: Seconds since the ticket was issued.
+            length: Seconds of the video.
+        """
+        expected = _EARLY * (self._speed or 0.0) * length
+        if passed < expected - self._first:
+            return min(expected - passed, self._longest)
+        share = self._share / 3 if expected else self._share
+        return min(max(self._first, share * passed), self._longest) * random.uniform(0.9, 1.1)
+
+    def learn(self, took: float, length: float) -> None:
+        """Remember how long a task took; what was seen last counts most."""
+        seen = took / max(length, 1.0)
+        before = seen if self._speed is None else self._speed
+        self._speed = before + _NEW * (seen - before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,7 @@ class Tasks:
         journal: Remembers intents, tickets and what was handed over.
         timeout: Seconds for one video, from handing it over to its result.
         tries: Submits of one video in one run.
-        pace: Of asking.
+        pace: Of asking; share one among the videos of a run, since it learns.
         sleep: Tests put their own clock here.
     """
 
@@ -80,7 +98,7 @@ class Tasks:
     journal: Journal
     timeout: float = 3600.0
     tries: int = 4
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     sleep: Callable[[float], None] = time.sleep
 
     def result(self, order: Order, spent: Spent) -> Segments:
@@ -142,7 +160,7 @@ class Tasks:
             except UnavailableError as error:  # the reply is lost; the task may be there
                 spent.lost += 1
                 LOGGER.warning("reply lost", extra={"video_id": order.video_id}, exc_info=error)
-                self._pause(self.pace.first, error)
+                self._pause(self.pace.wait(0.0, 0.0), error)
                 found = self._found(order, task.since)
                 if found is not None:
                     return found
@@ -150,7 +168,7 @@ class Tasks:
                     raise
             except RateLimitedError as error:
                 self.journal.withdraw(order.video_id, work)
-                self._pause(error.retry_after or self.pace.longest, error)
+                self._pause(error.retry_after or _LIMITED, error)
             except PolyreelError:  # refused: nothing was done, and what was handed over may be to blame
                 self.journal.withdraw(order.video_id, work)
                 self.journal.forget_handed(order.video_id, work)
@@ -185,17 +203,19 @@ class Tasks:
     # -- its result ---------------------------------------------------------------------------------------
 
     def _outcome(self, ticket: Ticket, order: Order) -> Failed | Segments:
-        began = time.monotonic()
+        began, length, asked = time.monotonic(), order.info.duration_ms / 1000, 0
+        late = UnavailableError(f"the task {ticket.id} is not done after {self.timeout:g} s", hint=_RUN_AGAIN)
         while True:
             try:
                 look = self.embedder.collect(ticket, order)
             except NotFoundError as error:
                 return Failed(error.message, again=True)
+            passed, asked = time.monotonic() - began, asked + 1
             if not isinstance(look, Pending):
+                if asked > 1:  # else it was done before, and nobody knows since when
+                    self.pace.learn(passed, length)
                 return look
-            pause = self.pace.wait(time.monotonic() - began) if look.after is None else look.after
-            message = f"the task {ticket.id} is not done after {self.timeout:g} s"
-            self._pause(pause, UnavailableError(message, hint=_RUN_AGAIN))
+            self._pause(self.pace.wait(passed, length) if look.after is None else look.after, late)
 
     def _pause(self, seconds: float, error: RetryableError) -> None:
         """Wait, or give up with the error where there is no time for it."""

@@ -16,7 +16,7 @@ from polyreel.core.errors import (
 )
 from polyreel.core.journal import Journal
 from polyreel.core.media import Media, Modality, VideoInfo
-from polyreel.core.orders import Failed, Order, Segments, Ticket
+from polyreel.core.orders import Failed, Order, Pending, Segments, Ticket
 from polyreel.core.recipe import Recipe
 from polyreel.core.tasks import Pace, Spent, Tasks
 from polyreel.testing.embedders import TaskColourEmbedder
@@ -196,13 +196,50 @@ def test_a_task_that_is_never_done_keeps_its_ticket(order: Order, journal: Journ
 
 def test_the_pace_follows_the_time_that_has_passed() -> None:
     pace = Pace(first=1.0, share=0.1, longest=30.0)
-    assert 0.9 <= pace.wait(0.0) <= 1.1
-    assert 9.0 <= pace.wait(100.0) <= 11.0
-    assert 27.0 <= pace.wait(10_000.0) <= 33.0
+    assert 0.9 <= pace.wait(0.0, 60.0) <= 1.1
+    assert 9.0 <= pace.wait(100.0, 60.0) <= 11.0
+    assert 27.0 <= pace.wait(10_000.0, 60.0) <= 33.0
     passed, asked = 0.0, 0
     while passed < 3600:
-        passed, asked = passed + pace.wait(passed), asked + 1
+        passed, asked = passed + pace.wait(passed, 60.0), asked + 1
     assert asked < 200
+
+
+def test_the_pace_learns_how_long_tasks_take() -> None:
+    pace = Pace(first=0.1, share=0.15, longest=300.0)
+    for _ in range(3):
+        pace.learn(20.0, 10.0)  # two seconds for one of video
+    assert 110 <= pace.wait(0.0, 60.0) <= 120
+    assert pace.wait(120.0, 60.0) < 10
+    assert pace.wait(0.0, 600.0) == 300.0
+    for _ in range(20):
+        pace.learn(5.0, 10.0)
+    assert 27 <= pace.wait(0.0, 60.0) <= 32
+
+
+def test_a_known_pace_asks_twice_and_an_unknown_one_more_often(order: Order, journal: Journal) -> None:
+    asked: list[int] = []
+    pace = Pace(first=0.01)
+    for _ in range(4):
+        embedder = Lasting(0.4)
+        Tasks(embedder, journal, pace=pace).result(order, Spent())
+        journal.done("v", work(embedder, order))
+        asked.append(embedder.asked)
+    assert asked[0] > 8
+    assert max(asked[1:]) < asked[0] / 2
+
+
+class Lasting(TaskColourEmbedder):
+    """Its tasks take so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(polls=0)
+        self.asked = 0
+        self._until = time.monotonic() + seconds
+
+    def _collect(self, ticket: Ticket, order: Order) -> Pending | Failed | Segments:
+        self.asked += 1
+        return Pending() if time.monotonic() < self._until else super()._collect(ticket, order)
 
 
 def test_a_video_is_probed_for_its_limits_before_it_is_handed_over(order: Order, journal: Journal) -> None:

@@ -424,7 +424,7 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
 # -- a hundred ---------------------------------------------------------------------------------------------
 
 VIDEOS, SECONDS, AT_ONCE = 100, 2.0, 10
-RATES = ((Fault.limited("1"), 0.05), (Fault.broken(500), 0.02), (Fault.lost(), 0.01))
+RATES = ((Fault.limited("1"), 0.025), (Fault.limited(), 0.025), (Fault.broken(500), 0.02), (Fault.lost(), 0.01))
 
 
 def _ingested(
