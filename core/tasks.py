@@ -28,7 +28,6 @@ from .orders import Failed, Order, Pending, Segments, Ticket
 
 _RUN_AGAIN = "run the same ingest again later"
 _LIMITED = 30.0  # seconds to leave a service alone that doesn't say for how long
-_EARLY = 0.95  # of the expected time: what was seen is a little late
 _NEW = 0.3  # weight of what was seen last
 
 
@@ -68,15 +67,21 @@ class Pace:
             passed: Seconds since the ticket was issued.
             length: Seconds of the video.
         """
-        expected = _EARLY * (self._speed or 0.0) * length
+        expected = (self._speed or 0.0) * length
         if passed < expected - self._first:
             return min(expected - passed, self._longest)
         share = self._share / 3 if expected else self._share
         return min(max(self._first, share * passed), self._longest) * random.uniform(0.9, 1.1)
 
-    def learn(self, took: float, length: float) -> None:
-        """Remember how long a task took; what was seen last counts most."""
-        seen = took / max(length, 1.0)
+    def learn(self, pending: float, ready: float, length: float) -> None:
+        """Remember how long a task took, as far as that was seen; what was seen last counts most.
+
+        Args:
+            pending: Seconds after which it was seen last not to be done.
+            ready: Seconds after which it was seen to be done.
+            length: Seconds of the video.
+        """
+        seen = (pending + ready) / 2 / max(length, 1.0)
         before = seen if self._speed is None else self._speed
         self._speed = before + _NEW * (seen - before)
 
@@ -111,7 +116,7 @@ class Tasks:
         """
         with within(self.timeout):
             while True:
-                outcome = self._outcome(self._ticket(order, spent), order)
+                outcome = self._outcome(*self._ticket(order, spent), order)
                 if isinstance(outcome, Segments):
                     return outcome
                 self.journal.drop(order.video_id, self._work(order))
@@ -133,13 +138,13 @@ class Tasks:
 
     # -- a ticket -----------------------------------------------------------------------------------------
 
-    def _ticket(self, order: Order, spent: Spent) -> Ticket:
-        """The ticket in the journal, or that of a lost task, or a new one."""
+    def _ticket(self, order: Order, spent: Spent) -> tuple[Ticket, bool]:
+        """The ticket in the journal, or that of a lost task, or a new one; and whether it is new."""
         known = self.journal.task(order.video_id, self._work(order))
         if known is not None and known.ticket is not None:
             spent.submits = known.submits
             if known.ticket.expires is None or known.ticket.expires > time.time():
-                return known.ticket
+                return known.ticket, False
             self.journal.drop(order.video_id, self._work(order))
             known = None
         self.embedder.check(order)
@@ -147,8 +152,8 @@ class Tasks:
         if known is not None and known.open:  # killed, or cut off, between intent and ticket
             spent.submits, spent.lost = known.submits, spent.lost + known.open
             if (ticket := self._found(handed, known.since)) is not None:
-                return ticket
-        return self._submitted(handed, spent)
+                return ticket, False
+        return self._submitted(handed, spent), True
 
     def _submitted(self, order: Order, spent: Spent) -> Ticket:
         work = self._work(order)
@@ -202,20 +207,23 @@ class Tasks:
 
     # -- its result ---------------------------------------------------------------------------------------
 
-    def _outcome(self, ticket: Ticket, order: Order) -> Failed | Segments:
-        began, length, asked = time.monotonic(), order.info.duration_ms / 1000, 0
+    def _outcome(self, ticket: Ticket, new: bool, order: Order) -> Failed | Segments:  # noqa: FBT001 - of `_ticket`
+        began, length, pending = time.monotonic(), order.info.duration_ms / 1000, 0.0
         late = UnavailableError(f"the task {ticket.id} is not done after {self.timeout:g} s", hint=_RUN_AGAIN)
+        if new:
+            self._pause(self.pace.wait(0.0, length), late)
         while True:
             try:
                 look = self.embedder.collect(ticket, order)
             except NotFoundError as error:
                 return Failed(error.message, again=True)
-            passed, asked = time.monotonic() - began, asked + 1
+            passed = time.monotonic() - began
             if not isinstance(look, Pending):
-                if asked > 1:  # else it was done before, and nobody knows since when
-                    self.pace.learn(passed, length)
+                if new:  # of an older task, nobody knows since when it was done
+                    self.pace.learn(pending, passed, length)
                 return look
             self._pause(self.pace.wait(passed, length) if look.after is None else look.after, late)
+            pending = passed
 
     def _pause(self, seconds: float, error: RetryableError) -> None:
         """Wait, or give up with the error where there is no time for it."""

@@ -97,11 +97,23 @@ class Clip:
     def _look(self, start: float, end: float) -> Floats:
         with self._guard:
             if not self._frames:
-                with TemporaryDirectory(prefix="polyreel-") as folder:
-                    with media.frames(self._file(folder), fps=2.0, size=_SIZE) as frames:
-                        self._frames = [(frame.time_ms, describe_frame(frame.image)) for frame in frames]
+                self._frames = self._described()
         inside = [each for at, each in self._frames if start * 1000 <= at < end * 1000]
         return of_picture(pool(inside or [self._frames[-1][1]]))
+
+    def _described(self) -> list[tuple[int, FrameDescription]]:
+        """Two frames a second; one that stands still is described once."""
+        described: list[tuple[int, FrameDescription]] = []
+        image = None
+        with (
+            TemporaryDirectory(prefix="polyreel-") as folder,
+            media.frames(self._file(folder), fps=2.0, size=_SIZE) as frames,
+        ):
+            for frame in frames:
+                known = described[-1][1] if frame.image is image else describe_frame(frame.image)
+                described.append((frame.time_ms, known))
+                image = frame.image
+        return described
 
     def _file(self, folder: str) -> Path:
         path = Path(folder) / "medium"

@@ -208,13 +208,22 @@ def test_the_pace_follows_the_time_that_has_passed() -> None:
 def test_the_pace_learns_how_long_tasks_take() -> None:
     pace = Pace(first=0.1, share=0.15, longest=300.0)
     for _ in range(3):
-        pace.learn(20.0, 10.0)  # two seconds for one of video
-    assert 110 <= pace.wait(0.0, 60.0) <= 120
+        pace.learn(19.0, 21.0, 10.0)  # two seconds for one of video
+    assert pace.wait(0.0, 60.0) == pytest.approx(120.0)
     assert pace.wait(120.0, 60.0) < 10
     assert pace.wait(0.0, 600.0) == 300.0
     for _ in range(20):
-        pace.learn(5.0, 10.0)
-    assert 27 <= pace.wait(0.0, 60.0) <= 32
+        pace.learn(4.5, 5.5, 10.0)
+    assert 29 <= pace.wait(0.0, 60.0) <= 32
+
+
+def test_a_pace_that_asks_too_late_comes_back() -> None:
+    pace, took = Pace(first=0.1, longest=300.0), 2.0
+    pace.learn(40.0, 40.0, 10.0)  # some were slow
+    for _ in range(30):
+        ready = max(took, pace.wait(0.0, 10.0))
+        pace.learn(0.0 if ready > took else took - 0.1, ready, 10.0)
+    assert pace.wait(0.0, 10.0) < 1.3 * took
 
 
 def test_a_known_pace_asks_twice_and_an_unknown_one_more_often(order: Order, journal: Journal) -> None:

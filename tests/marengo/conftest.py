@@ -44,10 +44,10 @@ def write_clip(
     seconds: float = 4.4,
     hertz: int | None = 440,
     size: tuple[int, int] = (480, 360),
+    fps: int = 5,
 ) -> Path:
     """A video that shows each colour for an equal time, with a tone or without sound."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fps = 5
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "g": "10"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

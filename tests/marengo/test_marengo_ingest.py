@@ -431,7 +431,7 @@ def _ingested(
     emulator: Emulator, make_embedder: MakeEmbedder, open_search: OpenSearch, tmp_path: Path
 ) -> float:
     """Take the hundred videos in; all are there once, and all that was lost is counted."""
-    folder, clip = tmp_path / "videos", write_clip(tmp_path / "red.mp4", hertz=None)
+    folder, clip = tmp_path / "videos", write_clip(tmp_path / "red.mp4", seconds=5.0, fps=1, hertz=None)
     folder.mkdir()
     for number in range(VIDEOS):
         varied(clip, folder / f"{number}.mp4", number)
