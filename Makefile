@@ -79,7 +79,7 @@ types: setup ## check the types of code and tests
 	@echo "== types"
 	@mkdir -p $(TYPES) && ln -sfn ../.. $(TYPES)/polyreel
 	@MYPYPATH=$(TYPES) $(BIN)/mypy -p polyreel
-	@MYPYPATH=$(TYPES) $(BIN)/mypy --namespace-packages --explicit-package-bases --cache-dir .mypy_cache/tests tests tools
+	@MYPYPATH=$(TYPES) $(BIN)/mypy --namespace-packages --explicit-package-bases --cache-dir .mypy_cache/tests tests tools examples
 
 # The site must work without a network: no page may load anything from another host.
 docs: setup ## build the documentation site into site/

@@ -132,7 +132,9 @@ class Tasks:
         if address is not None:
             try:
                 self.embedder.release(address)
-            except PolyreelError as error:  # what stays there costs nothing that a failed video would be worth
+            except (
+                PolyreelError
+            ) as error:  # what stays there costs nothing that a failed video would be worth
                 LOGGER.warning("not released", extra={"video_id": order.video_id}, exc_info=error)
         self.journal.done(order.video_id, work)
 

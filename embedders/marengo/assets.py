@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
+
+from twelvelabs.types.completed_chunk import CompletedChunk
 
 from ...core.errors import MediaError, UnavailableError
 from ...core.media import Modality
@@ -24,7 +28,8 @@ _URLS = 50  # presigned addresses of one request
 class Attempt(Protocol):
     """Calls, with the retries of the base."""
 
-    def __call__(self, action: Callable[[], T]) -> T: ...
+    def __call__(self, action: Callable[[], T]) -> T:
+        """What the action returns."""
 
 
 class Assets:
@@ -74,68 +79,64 @@ class Assets:
             )
         return made.id
 
-    def _in_chunks(self, path: Path, name: str, modality: Modality, size: int, attempt: Attempt) -> str | None:
+    def _in_chunks(
+        self, path: Path, name: str, modality: Modality, size: int, attempt: Attempt
+    ) -> str | None:
         uploads = self._service.client.multipart_upload
         session = attempt(
             lambda: uploads.create(
                 filename=name, type=modality.value, total_size=size, request_options=self._options()
             )
         )
-        id, chunk = checked_id(session.upload_id, "an upload"), session.chunk_size
-        if not chunk or not session.total_chunks or not (session.total_chunks - 1) * chunk < size <= session.total_chunks * chunk:
+        chunk, total = session.chunk_size or 0, session.total_chunks or 0
+        if not (total - 1) * chunk < size <= total * chunk:
             raise UnavailableError("TwelveLabs began an upload of another size", hint="try again later")
         urls = {each.chunk_index: each.url for each in session.upload_urls or ()}
         with path.open("rb") as stream:
-            for index in range(1, session.total_chunks + 1):
-                send = _Chunk(self._service, id, index, stream, chunk, urls, session.upload_headers or {})
-                done = attempt(send)
-                attempt(
-                    lambda done=done: uploads.report_chunk_batch(  # type: ignore[misc]  # bound at once
-                        id, completed_chunks=[done], request_options=self._options()
-                    )
-                )
+            id = checked_id(session.upload_id, "an upload")
+            chunks = _Chunks(self._service, id, stream, chunk, urls, session.upload_headers or {})
+            for index in range(1, total + 1):
+                done = attempt(partial(chunks.send, index))
+                attempt(partial(chunks.report, done))
         return session.asset_id
 
     def _options(self) -> Any:
         return self._service.options()
 
 
-class _Chunk:
-    """Sends one chunk; every try has a presigned address of its own, since one serves once only."""
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The chunks of one upload; every try has a presigned address of its own, since one serves once only."""
 
-    def __init__(
-        self,
-        service: Service,
-        upload: str,
-        index: int,
-        stream: BinaryIO,
-        size: int,
-        urls: dict[int | None, str | None],
-        headers: dict[str, str],
-    ) -> None:
-        self._service, self._upload, self._index = service, upload, index
-        self._stream, self._size, self._urls, self._headers = stream, size, urls, headers
+    service: Service
+    upload: str
+    stream: BinaryIO
+    size: int
+    urls: dict[int | None, str | None]
+    headers: dict[str, str]
 
-    def __call__(self) -> dict[str, Any]:
-        self._stream.seek((self._index - 1) * self._size)
-        content = self._stream.read(self._size)
-        proof = self._service.put(self._url(), content, self._headers)
-        return {
-            "chunk_index": self._index,
-            "proof": proof,
-            "proof_type": "etag",
-            "chunk_size": len(content),
-        }
+    def send(self, index: int) -> dict[str, Any]:
+        """Send one; returns what is to be reported of it."""
+        self.stream.seek((index - 1) * self.size)
+        content = self.stream.read(self.size)
+        proof = self.service.put(self._url(index), content, self.headers)
+        return {"chunk_index": index, "proof": proof, "proof_type": "etag", "chunk_size": len(content)}
 
-    def _url(self) -> str:
-        if self._index not in self._urls:
-            more = self._service.client.multipart_upload.get_additional_presigned_urls(
-                self._upload, start=self._index, count=_URLS, request_options=self._service.options()
+    def report(self, done: dict[str, Any]) -> None:
+        """Report one; with the last, the service makes a file of them."""
+        self.service.client.multipart_upload.report_chunk_batch(
+            self.upload, completed_chunks=[CompletedChunk(**done)], request_options=self.service.options()
+        )
+
+    def _url(self, index: int) -> str:
+        if index not in self.urls:
+            more = self.service.client.multipart_upload.get_additional_presigned_urls(
+                self.upload, start=index, count=_URLS, request_options=self.service.options()
             )
-            self._urls |= {each.chunk_index: each.url for each in more.upload_urls or ()}
-        url = self._urls.pop(self._index, None)
+            self.urls.update({each.chunk_index: each.url for each in more.upload_urls or ()})
+        url = self.urls.pop(index, None)
         if not url:
-            raise UnavailableError(f"TwelveLabs gave no address for chunk {self._index}")
+            raise UnavailableError(f"TwelveLabs gave no address for chunk {index}")
         return url
 
 

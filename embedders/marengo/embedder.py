@@ -13,7 +13,7 @@ from twelvelabs.core.api_error import ApiError
 
 from ... import media
 from ...core.deadline import RetryPolicy
-from ...core.embedder import Embedded, Embedder, HandOver, Takes
+from ...core.embedder import Embedded, Embedder, Takes
 from ...core.errors import ConfigurationError, MediaError, PolyreelError, UnsupportedError
 from ...core.logs import conceal
 from ...core.media import Media, Modality

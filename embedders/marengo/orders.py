@@ -53,7 +53,9 @@ def asked(order: Order, model: Model) -> Asked:
                 f"it has {', '.join(model.channels)}",
             )
     heard = order.info.audio_codec is not None
-    there = {channel: option for channel, option in model.options.items() if heard or channel is Channel.VISUAL}
+    there = {
+        channel: option for channel, option in model.options.items() if heard or channel is Channel.VISUAL
+    }
     fused = Channel.FUSED in wanted
     options = tuple(option for channel, option in there.items() if fused or channel in wanted)
     if not options:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from twelvelabs.base_client import BaseClient
+from twelvelabs.core.request_options import RequestOptions
 
 from ...core.deadline import time_left
 from ...core.errors import NotFoundError, UnavailableError
@@ -34,9 +35,11 @@ class Service:
         self._http = httpx.Client(timeout=patience, follow_redirects=False)
         self.client = BaseClient(base_url=base_url.rstrip("/"), api_key=api_key, httpx_client=self._http)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> RequestOptions:
         """The options of one call, within the deadline in force; retries are the base's."""
-        return {"timeout_in_seconds": max(0.001, min(self._patience, time_left())), "max_retries": 0}
+        seconds = max(0.001, min(self._patience, time_left()))
+        # The SDK's type says whole seconds; it hands the number to httpx as it is.
+        return RequestOptions(timeout_in_seconds=seconds, max_retries=0)  # type: ignore[typeddict-item]
 
     def put(self, url: str, content: bytes, headers: Mapping[str, str]) -> str:
         """Send one chunk to a presigned address, without the key; returns the proof of it."""
@@ -44,7 +47,7 @@ class Service:
             answer = self._http.put(url, content=content, headers=dict(headers), timeout=self._patience)
         if not answer.is_success:  # the library's own error would quote the address
             raise UnavailableError(f"the upload of a chunk was answered with {answer.status_code}")
-        return answer.headers.get("etag", "").strip('"')
+        return str(answer.headers.get("etag", "")).strip('"')
 
     def close(self) -> None:
         """Let go of connections; a second call does nothing."""

@@ -63,7 +63,8 @@ class V1:
         orders.asked(order, self._model)
         if order.recipe.segmentation is not Segmentation.FIXED:
             raise UnsupportedError(
-                f"{self._model.name} cuts fixed windows only", hint='set `segmentation = "fixed"` in the recipe'
+                f"{self._model.name} cuts fixed windows only",
+                hint='set `segmentation = "fixed"` in the recipe',
             )
         with ExitStack() as files:
             made = self._service.client.embed.tasks.create(

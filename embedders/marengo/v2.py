@@ -24,7 +24,7 @@ from .errors import request_id
 from .models import Model
 from .service import Service, checked_id
 
-_Query = tuple[str, dict[str, Any]]
+_Query = tuple[str, Any]
 
 
 class V2:
@@ -41,15 +41,15 @@ class V2:
         self._service, self._assets, self._model, self._dimension = service, assets, model, dimension
 
     def query(self, parts: Sequence[Media]) -> Embedded:
-        """Embed at once; a file too large to travel inside the request is uploaded for as long as it takes."""
+        """Embed at once; a file too large to travel in the request is uploaded for as long as it takes."""
         with ExitStack() as uploads:
             sources = {part: uploads.enter_context(self._source(part)) for part in parts if part.text is None}
             kind, body = self._body(parts, sources)
+            asked: dict[str, Any] = {kind: body, **self._shortened()}
             answer = self._service.client.embed.v_2.with_raw_response.create(
                 input_type=kind,
                 model_name=self._model.name,
-                **{kind: body},
-                **self._shortened(),
+                **asked,
                 request_options=self._service.options(),
             )
         vector = answers.best(_pieces(answer.data.data), self._dimension)
@@ -146,7 +146,9 @@ class V2:
             yield {"url": part.uri}
             return
         if part.path is None:
-            raise MediaError(f"TwelveLabs can't fetch {part.uri}", hint="give a local file or an https address")
+            raise MediaError(
+                f"TwelveLabs can't fetch {part.uri}", hint="give a local file or an https address"
+            )
         if part.path.stat().st_size <= self._model.inline[part.modality]:
             yield {"base64_string": base64.b64encode(part.path.read_bytes()).decode()}
             return

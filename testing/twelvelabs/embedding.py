@@ -140,7 +140,10 @@ class Embedding:
                 for each in task.vectors()
             ]
             if task.model == "marengo3.5":
-                answer["usage"] = {"input_tokens": {"video": round(task.clip.seconds) * 100}, "truncated": False}
+                answer["usage"] = {
+                    "input_tokens": {"video": round(task.clip.seconds) * 100},
+                    "truncated": False,
+                }
         return Reply(200, answer)
 
     def _clip(self, medium: Medium, kind: str, *, longest: float) -> Clip:
@@ -231,7 +234,9 @@ def _cuts(given: object, model: str, kind: str, start: float, end: float) -> lis
     """Fixed windows with a short one at the end, or pieces of uneven lengths."""
     if given is None:
         standard = {"strategy": "dynamic", "dynamic": {"min_duration_sec": 4 if model == "marengo3.0" else 2}}
-        shape: dict[str, Any] = standard if kind == "video" else {"strategy": "fixed", "fixed": {"duration_sec": 6}}
+        shape: dict[str, Any] = (
+            standard if kind == "video" else {"strategy": "fixed", "fixed": {"duration_sec": 6}}
+        )
     else:
         shape = mapping(given, "segmentation")
         if model == "marengo3.5":
@@ -249,7 +254,8 @@ def _cuts(given: object, model: str, kind: str, start: float, end: float) -> lis
     if type(inner[name]) is not int or not 2 <= inner[name] <= highest:
         raise RefusedError("VALIDATION_ERROR", f"{name} must be a whole number from 2 to {highest}.")
     steps = [float(inner[name])] if strategy == "fixed" else [inner[name] + 0.4, inner[name] + 1.1]
-    cuts, at = [], start
+    cuts: list[Span] = []
+    at = start
     while at < end - 0.001:
         until = min(at + steps[len(cuts) % len(steps)], end)
         if strategy == "dynamic" and end - until < inner[name]:

@@ -95,15 +95,14 @@ class Faults:
                 if call.startswith(start):
                     del self._planned[index]
                     return self._counted(call, fault)
-            draw, fault = self._random.random(), None
-            for each, rate in self.rates:
-                if 0 <= draw < rate:
-                    fault = each
+            draw = self._random.random()
+            for fault, rate in self.rates:
+                if draw < rate:
+                    return self._counted(call, fault)
                 draw -= rate
-            return self._counted(call, fault) if fault else None
+            return None
 
     def _counted(self, call: str, fault: Fault) -> Fault:
         self.struck[fault.name] += 1
         self.struck[f"{fault.name} {call}"] += 1
         return fault
-

@@ -89,7 +89,9 @@ class Files:
         first_urls: Addresses that the beginning of an upload gives.
     """
 
-    def __init__(self, *, asset_seconds: float = 0.0, chunk_size: int = 1_000_000, first_urls: int = 2) -> None:
+    def __init__(
+        self, *, asset_seconds: float = 0.0, chunk_size: int = 1_000_000, first_urls: int = 2
+    ) -> None:
         self.asset_seconds, self.chunk_size, self.first_urls = asset_seconds, chunk_size, first_urls
         self.assets: dict[str, Asset] = {}
         self.failing: list[str] = []

@@ -79,10 +79,10 @@ class Emulator:
     def answer(self, request: Request) -> Reply:
         """Do what a request asks."""
         nested = request.path.startswith("/embed-v2") and not self.flat_errors
+        if not request.path.startswith("/s3/") and request.headers.get("x-api-key") != self.key:
+            wrong = RefusedError("api_key_invalid", "API Key is either invalid or expired.", 401)
+            return Reply(401, error_body(wrong, nested=False))
         try:
-            if not request.path.startswith("/s3/") and request.headers.get("x-api-key") != self.key:
-                nested = False
-                raise RefusedError("api_key_invalid", "API Key is either invalid or expired.", 401)
             return self._routed(request)
         except RefusedError as error:
             self.refused.append(f"{error.status} {request.method} {request.path}: {error.message}")

@@ -114,10 +114,9 @@ class Tasks:
         after, status = request.query.get("started_at", [""])[-1], request.query.get("status", [""])[-1]
         with self._guard:
             newest = sorted(self.all.values(), key=lambda task: task.began, reverse=True)
-        chosen = [
-            task for task in newest if stamp(task.created) >= after and status in ("", task.status())
-        ]
+        chosen = [task for task in newest if stamp(task.created) >= after and status in ("", task.status())]
         shown = chosen[(page - 1) * size : page * size]
-        info = {"limit_per_page": size, "page": page, "total_results": len(chosen)}
+        pages = -(-len(chosen) // size)
+        info = {"limit_per_page": size, "page": page, "total_page": pages, "total_results": len(chosen)}
         data = [task.listed(sources=self.names_sources) for task in shown]
-        return Reply(200, {"data": data, "page_info": {**info, "total_page": -(-len(chosen) // size)}})
+        return Reply(200, {"data": data, "page_info": info})

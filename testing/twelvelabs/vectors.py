@@ -10,6 +10,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -151,7 +152,7 @@ def joined(vectors: Sequence[Floats]) -> Floats:
 def shaped(vector: Floats, dimension: int) -> list[float]:
     """As long as a model gives it: the first numbers of it, or zeros behind it."""
     cut = vector[:dimension]
-    return np.pad(cut, (0, dimension - len(cut))).tolist()
+    return [*map(float, cut), *[0.0] * (dimension - len(cut))]
 
 
 def _laid_out(
@@ -190,7 +191,7 @@ def _pitch(samples: Floats) -> list[float]:
     """How loud each of 32 bands of frequency is, from 50 Hz to half the rate."""
     power = np.abs(np.fft.rfft(samples, n=_RATE)) if len(samples) else np.ones(_RATE // 2 + 1)
     edges = np.geomspace(50, _RATE // 2, SOUND + 1).astype(int)
-    bands = [math.sqrt(power[low : max(high, low + 1)].mean()) for low, high in zip(edges, edges[1:], strict=False)]
+    bands = [math.sqrt(power[low : max(high, low + 1)].mean()) for low, high in pairwise(edges)]
     return [each + 1e-6 for each in bands]
 
 

@@ -67,9 +67,9 @@ class Request:
             raise RefusedError("parameter_invalid", "The body must be a form with multipart/form-data.")
         message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body, policy=policy.HTTP)
         fields: dict[str, list[str | File]] = {}
-        for part in message.iter_parts():  # type: ignore[attr-defined]  # the policy makes an EmailMessage
+        for part in message.iter_parts():
             name = str(part.get_param("name", header="content-disposition"))
-            content, file = part.get_payload(decode=True), part.get_filename()
+            content, file = bytes(part.get_payload(decode=True) or b""), part.get_filename()
             value = File(file, part.get_content_type(), content) if file else content.decode()
             fields.setdefault(name, []).append(value)
         return fields

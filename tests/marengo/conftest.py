@@ -22,8 +22,8 @@ from polyreel.storage.local import LocalObjects
 
 pytest.importorskip("twelvelabs")
 
-from polyreel.embedders.marengo.embedder import MarengoEmbedder  # noqa: E402 - needs the SDK
-from polyreel.testing.twelvelabs import Emulator, emulating  # noqa: E402
+from polyreel.embedders.marengo.embedder import MarengoEmbedder
+from polyreel.testing.twelvelabs import Emulator, emulating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,9 +120,10 @@ class MakeEmbedder(Protocol):
 def make_embedder(service: Emulator) -> Iterator[MakeEmbedder]:
     """Embedders of the emulated account, or of another emulator; closed at the end."""
     made: list[MarengoEmbedder] = []
+    emulated = service
 
-    def make(other: Emulator | None = None, **settings: Any) -> MarengoEmbedder:
-        account = other or service
+    def make(service: Emulator | None = None, **settings: Any) -> MarengoEmbedder:
+        account = service or emulated
         known = {"base_url": account.base_url, "api_key": account.secret, "retry": QUICK}
         made.append(MarengoEmbedder(**{**known, **settings}))
         return made[-1]

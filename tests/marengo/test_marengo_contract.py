@@ -55,9 +55,7 @@ class MarengoTests(EmbedderContract):
         return self.ordered(drawn / "ball_a.mp4", Recipe(channels=self.channels))
 
     @pytest.fixture
-    def queries(
-        self, embedder: Embedder, drawn: Path, tmp_path: Path
-    ) -> dict[Modality, Media]:
+    def queries(self, embedder: Embedder, drawn: Path, tmp_path: Path) -> dict[Modality, Media]:
         picture = tmp_path / "picture.jpg"
         media.thumbnail(drawn / "ball_a.mp4", picture, at_ms=3000)
         known = {

@@ -108,6 +108,7 @@ def test_every_channel_and_scope_is_a_record_of_its_own(
     ],
 )
 def test_only_what_the_recipe_wants_is_asked_for_and_kept(
+    *,
     service: Emulator,
     make_embedder: MakeEmbedder,
     open_search: OpenSearch,
@@ -119,7 +120,9 @@ def test_only_what_the_recipe_wants_is_asked_for_and_kept(
     search = open_search(make_embedder(), recipe=Recipe(window=2.0, channels=channels, scopes=scopes))
     search.ingest(videos / "sea.mp4")
     (body,) = task_bodies(service)
-    assert {name.removeprefix("embedding_"): body[name] for name in body if name.startswith("embedding_")} == asked
+    assert {
+        name.removeprefix("embedding_"): body[name] for name in body if name.startswith("embedding_")
+    } == asked
     kept = {(record.channel, record.scope) for record in search._opened().scan()}
     assert kept == {(channel, scope) for channel in channels for scope in scopes}
 
@@ -149,7 +152,10 @@ def test_a_video_without_what_is_asked_for_fails_alone_and_unpaid(
     ("recipe", "shape"),
     [
         (Recipe(window=3.0), {"strategy": "fixed", "fixed": {"duration_sec": 3}}),
-        (Recipe(segmentation=Segmentation.SHOTS), {"strategy": "dynamic", "dynamic": {"min_duration_sec": 2}}),
+        (
+            Recipe(segmentation=Segmentation.SHOTS),
+            {"strategy": "dynamic", "dynamic": {"min_duration_sec": 2}},
+        ),
         (
             Recipe(segmentation=Segmentation.SHOTS, shortest=3.2),
             {"strategy": "dynamic", "dynamic": {"min_duration_sec": 4}},
@@ -158,6 +164,7 @@ def test_a_video_without_what_is_asked_for_fails_alone_and_unpaid(
 )
 @pytest.mark.parametrize("model", ["marengo3.0", "marengo3.5"])
 def test_the_recipe_is_said_as_the_model_wants_it(
+    *,
     service: Emulator,
     make_embedder: MakeEmbedder,
     open_search: OpenSearch,
@@ -187,6 +194,7 @@ def test_the_recipe_is_said_as_the_model_wants_it(
     ],
 )
 def test_a_recipe_that_the_model_cannot_follow_is_refused_before_anything_is_sent(
+    *,
     service: Emulator,
     make_embedder: MakeEmbedder,
     open_search: OpenSearch,
@@ -393,7 +401,7 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
         config.write_text(
             f'[stacks.paid]\npreset = "local"\n[stacks.paid.embedder]\nkind = "marengo"\n'
             f'base_url = "{service.base_url}"\napi_key = "{service.key}"\n'
-            f'[stacks.paid.recipe]\nwindow = 2.0\n'
+            f"[stacks.paid.recipe]\nwindow = 2.0\n"
         )
         command = [sys.executable, "-P", "-c", _CHILD, str(config), str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -424,7 +432,12 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
 # -- a hundred ---------------------------------------------------------------------------------------------
 
 VIDEOS, SECONDS, AT_ONCE = 100, 2.0, 10
-RATES = ((Fault.limited("1"), 0.025), (Fault.limited(), 0.025), (Fault.broken(500), 0.02), (Fault.lost(), 0.01))
+RATES = (
+    (Fault.limited("1"), 0.025),
+    (Fault.limited(), 0.025),
+    (Fault.broken(500), 0.02),
+    (Fault.lost(), 0.01),
+)
 
 
 def _ingested(
@@ -438,12 +451,16 @@ def _ingested(
     with emulating(emulator) as service:
         search = open_search(make_embedder(service, retry=RetryPolicy()), recipe=Recipe(window=2.0))
         report = search.ingest(folder, workers=AT_ONCE)
-        assert report.counts == {"ingested": VIDEOS}, [video.reason for video in report.videos if video.reason]
+        assert report.counts == {"ingested": VIDEOS}, [
+            video.reason for video in report.videos if video.reason
+        ]
         records = list(search._opened().scan())
         assert len({record.id for record in records}) == len(records) == VIDEOS * 4
         assert service.tasks.most <= AT_ONCE
         struck = service.faults.struck
-        assert min(struck["429"], struck["500"], struck["lost"]) > 0, "the faults must strike to mean anything"
+        assert min(struck["429"], struck["500"], struck["lost"]) > 0, (
+            "the faults must strike to mean anything"
+        )
         unclear = struck["lost POST /embed-v2/tasks"] + struck["500 POST /embed-v2/tasks"]
         assert report.to_json()["lost"] == unclear
         repeated = len(service.tasks.all) - VIDEOS

@@ -56,7 +56,9 @@ def test_colour_words_find_pictures_of_the_colour(
     with emulating(Emulator(retired=True)) as service:
         embedder = make_embedder(service, model=model)
         vectors = {
-            name: embedder.embed_query([Media(Modality.IMAGE, path=write_picture(tmp_path / f"{name}.jpg", colour))])
+            name: embedder.embed_query(
+                [Media(Modality.IMAGE, path=write_picture(tmp_path / f"{name}.jpg", colour))]
+            )
             for name, colour in (("red", RED), ("green", GREEN), ("blue", BLUE))
         }
         for name in vectors:
@@ -157,7 +159,10 @@ def test_only_the_ends_that_were_given_are_sent(
     late = embedder.embed_query([Media(Modality.VIDEO, path=clip, start_ms=5000)]).vector
     early = embedder.embed_query([Media(Modality.VIDEO, path=clip, end_ms=3000)]).vector
     bodies = [body["video"] for body in sent(service)]
-    assert [{name for name in body if name.endswith("_sec")} for body in bodies] == [{"start_sec"}, {"end_sec"}]
+    assert [{name for name in body if name.endswith("_sec")} for body in bodies] == [
+        {"start_sec"},
+        {"end_sec"},
+    ]
     red = embedder.embed_query([TEXT]).vector
     assert cosine(red, early) > cosine(red, late) + 0.2
     with pytest.raises(MediaError, match="whole files"):
@@ -191,7 +196,7 @@ def test_a_tone_is_most_like_the_same_tone(make_embedder: MakeEmbedder, tmp_path
     ],
 )
 def test_the_model_says_which_parts_it_joins(
-    service: Emulator, make_embedder: MakeEmbedder, tmp_path: Path, model: str, together: str, joined: bool
+    *, service: Emulator, make_embedder: MakeEmbedder, tmp_path: Path, model: str, together: str, joined: bool
 ) -> None:
     known = {
         "text": TEXT,
@@ -220,6 +225,7 @@ def test_the_model_says_which_parts_it_joins(
     ],
 )
 def test_a_video_that_would_be_refused_is_not_sent(
+    *,
     service: Emulator,
     make_embedder: MakeEmbedder,
     tmp_path: Path,

@@ -37,7 +37,7 @@ from polyreel.testing.web import send, serving
 from .conftest import QUICK, write_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from .conftest import MakeEmbedder
@@ -150,7 +150,7 @@ def test_an_error_is_known_by_its_status(
     service: Emulator, make_embedder: MakeEmbedder, status: int, kind: type[PolyreelError], body: str
 ) -> None:
     embedder = make_embedder(retry=ONCE)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "POST /embed-v2": lambda: embedder.embed_query(TEXT),
         "GET /embed-v2/tasks/ID": lambda: embedder._attempt(
             lambda: embedder._api.collect(Ticket("0" * 24, "v"), None)  # type: ignore[arg-type]
@@ -288,7 +288,7 @@ def test_waiting_ends_at_the_deadline_and_the_ticket_is_kept(
     ("status", "kind"), [(401, AuthenticationError), (403, AuthenticationError), (400, RejectedError)]
 )
 def test_waiting_ends_when_the_service_refuses(
-    service: Emulator, make_embedder: MakeEmbedder, order: Order, journal: Journal, status: int, kind: type
+    *, service: Emulator, make_embedder: MakeEmbedder, order: Order, journal: Journal, status: int, kind: type
 ) -> None:
     service.tasks.seconds = 0.5
     service.plan("GET /embed-v2/tasks/ID", Fault.broken(status))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # Folders of the checkout that belong to no package, apart from hidden ones.
-OUTSIDE = {"build", "demo", "dist", "docs", "requirements", "site", "tests", "tools"}
+OUTSIDE = {"build", "demo", "dist", "docs", "examples", "requirements", "site", "tests", "tools"}
 ENTRY_POINTS = {
     f"{group}: {name}": target
     for group, entries in [
