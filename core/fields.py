@@ -28,6 +28,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
+from typing import cast
 
 from .errors import IntegrityError, InvalidQueryError
 
@@ -188,7 +189,8 @@ def row(schema: Schema, fields: Mapping[str, object]) -> dict[str, Column]:
     for name, kind in schema.items():
         if name in fields:
             value = fields[name]
-            columns[name] = value if type(value) is _AS_THEY_ARE.get(kind) else to_column(kind, value)
+            as_it_is = type(value) is _AS_THEY_ARE.get(kind)
+            columns[name] = cast("Column", value) if as_it_is else to_column(kind, value)
             present.append(name)
         else:
             columns[name] = default_column(kind)
