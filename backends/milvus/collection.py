@@ -15,7 +15,7 @@ from ...core.errors import ConfigurationError, IntegrityError
 from ...core.fields import PRESENT, FieldType
 from ...core.space import CollectionMeta, CollectionSpec
 from . import rows
-from .connection import afresh, limit
+from .connection import limit
 from .expressions import ID, column
 from .index import METRICS, Index
 
@@ -139,12 +139,12 @@ def _add_index(
     wanted = client.prepare_index_params()
     nested = {"params": dict(parameters)} if parameters else {}
     wanted.add_index(field, index_name=field, params=nested, **parts)
-    client.create_index(collection, wanted, timeout=afresh(), sync=False)
+    client.create_index(collection, wanted, timeout=limit(), sync=False)
 
 
-def index_type(client: MilvusClient, collection: str, timeout: float) -> str:
+def index_type(client: MilvusClient, collection: str) -> str:
     """Milvus' name of the kind of index that the vectors have."""
-    return str(client.describe_index(collection, rows.VECTOR, timeout=timeout)["index_type"])
+    return str(client.describe_index(collection, rows.VECTOR, timeout=limit())["index_type"])
 
 
 def _meta(properties: Mapping[str, Any], name: str, where: str) -> CollectionMeta:

@@ -48,16 +48,6 @@ def limit() -> float:
     return _Once(max(0.001, time_left(default=30.0)))
 
 
-def patience() -> float:
-    """The time for what lasts as long as the data are many, for which the deadline of a call isn't meant."""
-    return _Once(3600.0)
-
-
-def afresh() -> float:
-    """The time for a quick call after one of those, when the deadline has passed."""
-    return _Once(30.0)
-
-
 class Connection(Protocol):
     """A client and what belongs to it."""
 

@@ -20,7 +20,7 @@ from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
 from . import collection, errors, forms, lite, rows, searching, tuning
-from .connection import Address, Connection, ServerConnection, afresh, limit
+from .connection import Address, Connection, ServerConnection, limit
 from .expressions import EVERYTHING, after, among, expression
 from .index import Index, active
 
@@ -125,7 +125,7 @@ class MilvusStore(VectorStore):
             spec, written = self.meta.spec, self._written
             tuning.optimize(client, self._path, spec, self._index, written=written, progress=progress)
             self._written = 0
-            self._take_stock(client, spec.name, afresh())
+            self._take_stock(client, spec.name)
         progress(1.0)
 
     def _drop(self) -> None:
@@ -269,13 +269,13 @@ class MilvusStore(VectorStore):
             self._words = stored.words
             index = tuning.first_index(self._index)
             collection.make_ready(client, stored.meta.spec, index, words=stored.words)
-            tuning.load(client, spec.name, self._path, limit())
-            self._take_stock(client, spec.name, limit())
+            tuning.load(client, spec.name, self._path)
+            self._take_stock(client, spec.name)
         return stored.meta
 
-    def _take_stock(self, client: MilvusClient, name: str, timeout: float) -> None:
+    def _take_stock(self, client: MilvusClient, name: str) -> None:
         """Note which index there is, and so what the store can do."""
-        have = collection.index_type(client, name, timeout)
+        have = collection.index_type(client, name)
         self._active = active(self._index, have)
         self.can = forms.capabilities(self._form, self._version, words=self._words, exact=have == "FLAT")
 

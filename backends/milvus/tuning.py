@@ -9,13 +9,15 @@ from pathlib import Path
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
+from ...core.deadline import poll, time_left
 from ...core.space import CollectionSpec
 from . import collection, lite, rows
-from .connection import afresh, limit, patience
+from .connection import limit
 from .index import Index
 
 _SMALL = 10_000  # vectors, which Lite compares about as fast as it walks a graph of them
-_LOOK = 0.2  # seconds between two looks at an index that is being built
+_LOOK = 0.2  # seconds until an index that is being written is read once more
+_LONG = 3600.0  # seconds: Lite makes indexes that are missing as it loads, which no second try makes shorter
 
 
 def first_index(index: Index) -> Index:
@@ -27,28 +29,28 @@ def first_index(index: Index) -> Index:
     return Index("flat") if index.kind == "auto" else index
 
 
-def load(client: MilvusClient, name: str, path: Path | None, timeout: float) -> None:
+def load(client: MilvusClient, name: str, path: Path | None) -> None:
     """Bring a collection into memory, without which no row is found; of Lite, mend its index files.
 
     Lite reads an index that is just being written, too, and fails; so it is asked once more first.
     """
     if path is None:
-        client.load_collection(name, timeout=timeout)
+        client.load_collection(name, timeout=limit())
         return
     for last in (False, True):
         try:
-            client.load_collection(name, timeout=patience())
+            client.load_collection(name, timeout=_LONG)
             return
         except MilvusException:
             if last and not lite.heal(path, name):
                 raise
         time.sleep(_LOOK)
-    client.load_collection(name, timeout=patience())
+    client.load_collection(name, timeout=_LONG)
 
 
 def flush_lite(client: MilvusClient, path: Path, name: str) -> None:
     """Write the rows in memory to files: a search reads those about 80 times as fast."""
-    client.flush(name, timeout=patience())
+    client.flush(name, timeout=limit())
     lite.sync(path, name)
 
 
@@ -72,22 +74,22 @@ def optimize(
         progress: Hears how much of the index is done.
     """
     name = spec.name
-    total, have = _count(client, name), collection.index_type(client, name, limit())
+    total, have = _count(client, name), collection.index_type(client, name)
     wanted = _fitting(index, have, total, on_lite=path is not None)
     if path is not None:
         flush_lite(client, path, name)
     elif wanted.type == have and not _pays(max(written, total - _indexed(client, name)[0]), total):
         return  # an index counts rows that were deleted, too, so what was written here is looked at as well
     else:
-        client.flush(name, timeout=patience())
+        client.flush(name, timeout=limit())
     if wanted.type != have:
-        client.release_collection(name, timeout=afresh())
-        client.drop_index(name, rows.VECTOR, timeout=afresh())
+        client.release_collection(name, timeout=limit())
+        client.drop_index(name, rows.VECTOR, timeout=limit())
         collection.add_vector_index(client, spec, wanted)
     elif path is not None and wanted.type != "FLAT" and _pays(written, total):
-        client.release_collection(name, timeout=afresh())  # to load it is to wait for what is built meanwhile
+        client.release_collection(name, timeout=limit())  # to load it is to wait for what is built meanwhile
     _finish(client, name, progress)
-    load(client, name, path, patience())
+    load(client, name, path)
 
 
 def _fitting(index: Index, have: str, total: int, *, on_lite: bool) -> Index:
@@ -100,11 +102,14 @@ def _fitting(index: Index, have: str, total: int, *, on_lite: bool) -> Index:
 
 def _finish(client: MilvusClient, name: str, progress: Callable[[float], None]) -> None:
     """Return once every flushed row is in the index."""
-    indexed, pending = _indexed(client, name)
-    while pending:
-        progress(min(0.99, indexed / (indexed + pending)))
-        time.sleep(_LOOK)
+
+    def ready() -> bool:
         indexed, pending = _indexed(client, name)
+        if pending:
+            progress(min(0.99, indexed / (indexed + pending)))
+        return not pending
+
+    poll(ready, what=f"the index of {name!r}", timeout=time_left(default=_LONG), cap=1.0)
 
 
 def _pays(unindexed: int, total: int) -> bool:
@@ -118,5 +123,5 @@ def _count(client: MilvusClient, name: str) -> int:
 
 def _indexed(client: MilvusClient, name: str) -> tuple[int, int]:
     """Rows in an index, and rows that wait to be."""
-    found = client.describe_index(name, rows.VECTOR, timeout=afresh())
+    found = client.describe_index(name, rows.VECTOR, timeout=limit())
     return int(found["indexed_rows"]), int(found["pending_index_rows"])

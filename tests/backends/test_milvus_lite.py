@@ -741,3 +741,19 @@ def test_the_driver_is_loaded_when_a_store_is_made(tmp_path: Path) -> None:
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "False"
+
+
+def test_the_driver_puts_no_variables_of_a_file_into_the_environment(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POLYREEL_STACK=other\nPATH=/nowhere\n")
+    code = """
+import dotenv, os, sys
+load = dotenv.load_dotenv
+dotenv.load_dotenv = lambda: load(sys.argv[1])  # as if it lay above the package's folder
+from polyreel.backends.milvus import MilvusStore
+print(os.environ.get("POLYREEL_STACK"), os.environ["PATH"])
+load(sys.argv[1])
+print(os.environ.get("POLYREEL_STACK"))
+"""
+    command = [sys.executable, "-P", "-c", code, str(tmp_path / ".env")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == [f"None {os.environ['PATH']}", "other"]

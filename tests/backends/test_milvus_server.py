@@ -173,6 +173,38 @@ def test_the_parameters_of_an_index_reach_the_server(url: str, client: MilvusCli
         store.drop()
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        Index("ivf_sq8", nlist=8, nprobe=8),
+        Index("ivf_pq", nlist=8, m=2, nprobe=8),
+        Index("scann", nlist=8, nprobe=8),
+    ],
+    ids=lambda index: str(index.kind),
+)
+def test_every_kind_of_index_is_made_and_searched(url: str, client: MilvusClient, index: Index) -> None:
+    tidy(client)
+    with MilvusStore(url=url, index=index) as store:
+        store.open(spec(), create=True)
+        assert client.describe_index("clips", "vector", timeout=10)["index_type"] == index.type
+        store.upsert([record(f"r{n}", content=[1, n, n % 7, n % 11]) for n in range(1500)])
+        store.optimize()
+        assert client.describe_index("clips", "vector", timeout=10)["pending_index_rows"] == 0
+        assert near(store, limit=3)
+        store.drop()
+
+
+def test_an_index_that_is_never_finished_ends_with_the_deadline(url: str, client: MilvusClient) -> None:
+    tidy(client)
+    with MilvusStore(url=url, index=Index("diskann"), retry=HASTY) as store:  # which this package can't build
+        store.open(spec(), create=True)
+        store.upsert([record(f"r{n}", content=[1, n, n % 7, n % 11]) for n in range(1500)])
+        with pytest.raises(UnavailableError, match="the index of 'clips' is not ready"):
+            store.optimize(timeout=6)
+        assert len(near(store)) == 10  # searches go on
+        store.drop()
+
+
 def test_tenants_are_refused_where_their_rows_would_be_lost(url: str, client: MilvusClient) -> None:
     tidy(client)
     with pytest.raises(UnsupportedError, match="tenants"), MilvusStore(url=url, tenant="place") as store:
