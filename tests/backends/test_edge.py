@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ import pytest
 import qdrant_edge
 
 from polyreel.backends.qdrant import QdrantEdgeStore, edge, folder, points
+from polyreel.backends.qdrant.options import Hnsw, Quantization
 from polyreel.core.errors import (
     ConfigurationError,
     IntegrityError,
@@ -37,7 +39,7 @@ from polyreel.core.fields import FieldType
 from polyreel.core.filter_check import matches
 from polyreel.core.filters import ALL, F, Filter
 from polyreel.core.records import Record, Text
-from polyreel.core.requests import NearVector, SearchRequest
+from polyreel.core.requests import Lexical, NearVector, SearchRequest
 from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.core.store import VectorStore
 from polyreel.testing.parity import ParityContract
@@ -561,6 +563,109 @@ def test_any_sequence_of_numbers_is_a_vector(store: VectorStore, vector: Any) ->
         assert answer.hits[0].score == pytest.approx(1, abs=1e-5)
 
 
+# -- words, and options -----------------------------------------------------------------------------------
+
+
+def _by_words(store: VectorStore, words: str) -> set[str]:
+    return {hit.id for hit in store.search([SearchRequest(Lexical(words), limit=100)])[0].hits}
+
+
+def _without_words(root: Path) -> None:
+    """Make a collection as it was before words were kept."""
+    path = root / "stores" / "clips"
+    shard = qdrant_edge.EdgeShard.load(str(path / "shard"))
+    shard.update(qdrant_edge.UpdateOperation.delete_vector_name("words"))
+    shard.close()
+    described = json.loads((path / "polyreel.json").read_text())
+    del described["words"], described["options"]
+    (path / "polyreel.json").write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_older_collection_gets_its_words_in_place(root: Path, make_store: MakeStore, killed: bool) -> None:
+    rows = [record(f"r{n}", text=Text(title=f"kite{n % 3}") if n % 2 else Text()) for n in range(2500)]
+    with make_store() as store:
+        store.open(spec(), create=True)
+        store.upsert(rows)
+        uid, found = store.meta.uid, _by_words(store, "kite1")
+    _without_words(root)
+    if killed:
+        moment = "folder.PointVectors = killed; store.open(spec, create=False)"
+        with child(root, moment) as process:
+            assert process.wait(20) == -signal.SIGKILL
+    for _ in range(2):
+        with make_store() as store:
+            store.open(spec(), create=False)
+            assert store.meta.uid == uid
+            assert store.count() == 2500
+            assert _by_words(store, "kite1") == found
+            assert len(found) == 100
+            assert {hit.id for hit in store.search([SearchRequest(NearVector([1, 2, 3, 4]))])[0].hits}
+
+
+def _optimize(path: Path, config: qdrant_edge.EdgeConfig) -> None:
+    """Let the engine index fewer vectors than it would by itself."""
+    low = qdrant_edge.EdgeConfig(
+        vectors=config.vectors,
+        sparse_vectors=config.sparse_vectors,
+        optimizers=qdrant_edge.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+    shard = qdrant_edge.EdgeShard.load(str(path), low)
+    assert shard.optimize()
+    shard.close()
+
+
+@pytest.mark.parametrize("quantization", ["scalar", "product", "binary"])
+def test_scores_are_those_of_the_whole_vectors_whatever_the_options(
+    root: Path, quantization: Quantization
+) -> None:
+    rng = np.random.default_rng(5)
+    rows = [
+        record(f"r{n}", content=vector, fields={"place": f"p{n % 3}"})
+        for n, vector in enumerate(rng.standard_normal((5000, 32)))
+    ]
+    query = rng.standard_normal(32).tolist()
+    shape: dict[str, Any] = {
+        "hnsw": Hnsw(m=24, ef_construct=64, full_scan_threshold=10, on_disk=False, ef=256),
+        "vectors_on_disk": True,
+        "payload_on_disk": False,
+        "tenant": "place",
+    }
+    wide = spec(dimension=32)
+    with QdrantEdgeStore(path=root / "a", quantization=quantization, **shape) as store:
+        store.open(wide, create=True)
+        store.upsert(rows)
+        store.close()
+        _optimize(root / "a" / "clips" / "shard", folder._config(wide, store._options))
+        store.open(wide, create=False)
+        assert store._folder.shard.info().indexed_vectors_count > 0
+        exact, near = store.search([SearchRequest(NearVector(query), exact=each) for each in (True, False)])
+        scores = {hit.id: hit.score for hit in exact.hits}
+        vectors = {row.id: np.asarray(row.content) for row in rows}
+        for hit in (*exact.hits, *near.hits):
+            vector = vectors[hit.id]
+            likeness = vector @ query / np.linalg.norm(vector) / np.linalg.norm(query)
+            assert hit.score == pytest.approx(likeness, abs=1e-5)
+        assert len(scores) == len(near.hits) == 10
+    with (
+        pytest.raises(ConfigurationError, match=r"hnsw.m is 8, stored 24"),
+        QdrantEdgeStore(path=root / "a", hnsw=Hnsw(m=8)) as store,
+    ):
+        store.open(wide, create=True)
+    with QdrantEdgeStore(path=root / "a", hnsw=Hnsw(ef=9)) as store:
+        store.open(wide, create=False)
+        assert store.count() == 5000
+
+
+def test_a_tenant_must_be_a_declared_text(root: Path) -> None:
+    with (
+        pytest.raises(ConfigurationError, match="tenant 'year'"),
+        QdrantEdgeStore(path=root, tenant="year") as store,
+    ):
+        store.open(spec(), create=True)
+    assert list(root.iterdir()) == []
+
+
 # -- the engine -------------------------------------------------------------------------------------------
 
 
@@ -570,7 +675,7 @@ def test_any_sequence_of_numbers_is_a_vector(store: VectorStore, vector: Any) ->
         (10_000, 0, False),
         (10_001, 0, True),
         (50_000, 41_000, False),
-        (12_000, 9_000, True),
+        (5000, 9_000, True),
         (10**6, 985_000, True),
     ],
 )

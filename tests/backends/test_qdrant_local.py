@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polyreel.backends.qdrant import QdrantLocalStore
-from polyreel.core.space import Metric
+from polyreel.core.errors import IntegrityError, LockedError, NotFoundError
+from polyreel.core.records import Record, Text
+from polyreel.core.requests import Group, NearVector, SearchRequest
+from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.testing.parity import ParityContract
 from polyreel.testing.store import MakeStore, StoreContract, StoreTests
 
@@ -47,5 +60,147 @@ class TestQdrantMemoryAgreesWithMemory(_Memory, ParityContract):
 
 
 @pytest.fixture
-def quick_folder(tmp_path: Path) -> Path:
-    return tmp_path
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory, where the system has one: a point takes four calls of fsync."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+# -- a folder, and threads --------------------------------------------------------------------------------
+
+SPEC = CollectionSpec("clips", Space("test", "made-up", "1", 4))
+
+
+def records(first: int, count: int) -> list[Record]:
+    return [Record(str(n), "v", "u", content=[1.0, n, 0.0, 0.0]) for n in range(first, first + count)]
+
+
+def test_what_eight_threads_write_is_all_there_after_opening_again(quick_folder: Path) -> None:
+    with QdrantLocalStore(path=quick_folder) as store:
+        store.open(SPEC, create=True)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: store.upsert(records(n * 20, 20)), range(8)))
+        assert store.count() == 160
+    with QdrantLocalStore(path=quick_folder) as store:
+        store.open(SPEC, create=False)
+        assert {record.id for record in store.scan()} == {str(n) for n in range(160)}
+
+
+def test_one_lock_is_round_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, inside = QdrantLocalStore(), []
+    store.open(SPEC, create=True)
+    client: Any = store._client
+
+    def watched(name: str, real: Any) -> Any:
+        def call(*args: Any, **parts: Any) -> Any:
+            with ThreadPoolExecutor(1) as other:  # the lock is ours, so another thread can't have it
+                inside.append((name, other.submit(store._lock.acquire, blocking=False).result()))
+            return real(*args, **parts)
+
+        return call
+
+    for name in ("upsert", "set_payload", "retrieve", "update_vectors", "delete_vectors", "delete"):
+        monkeypatch.setattr(client._client, name, watched(name, getattr(client._client, name)))
+    for name in ("query_batch_points", "query_points_groups", "scroll", "count"):
+        monkeypatch.setattr(client._client, name, watched(name, getattr(client._client, name)))
+    store.upsert(records(0, 3))
+    store.update_fields(["1"], text=Text("a title"))
+    store.update_fields(["1"], text=Text())
+    near = NearVector([1.0, 2.0, 0.0, 0.0])
+    store.search([SearchRequest(near), SearchRequest(near, group=Group())])
+    list(store.scan())
+    store.fetch(["1"])
+    store.delete(["1"])
+    assert store.count() == 2
+    assert len({name for name, _ in inside}) == 10
+    assert not any(taken for _, taken in inside)
+    store.close()
+
+
+# The client leaves its files open when it can't open the folder.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_folder_that_another_program_has_open_is_locked(quick_folder: Path) -> None:
+    with QdrantLocalStore(path=quick_folder) as store:
+        store.open(SPEC, create=True)
+        store.upsert(records(0, 3))
+    code = (
+        "import sys; from qdrant_client import QdrantClient; client = QdrantClient(path=sys.argv[1]);"
+        "print('open', flush=True); input(); client.close()"
+    )
+    command = [sys.executable, "-c", code, str(quick_folder / "clips" / "qdrant")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "open\n"
+        with (
+            QdrantLocalStore(path=quick_folder, lock_wait=0.1) as store,
+            pytest.raises(LockedError, match="another program has this folder open"),
+        ):
+            store.open(SPEC, create=False)
+        gc.collect()
+        other.communicate("\n")
+    with QdrantLocalStore(path=quick_folder, lock_wait=0.1) as store:
+        store.open(SPEC, create=False)
+        assert store.count() == 3
+
+
+def test_collections_of_one_folder_are_open_side_by_side(quick_folder: Path) -> None:
+    with QdrantLocalStore(path=quick_folder) as one, QdrantLocalStore(path=quick_folder) as other:
+        one.open(SPEC, create=True)
+        other.open(replace(SPEC, name="others"), create=True)
+        one.upsert(records(0, 3))
+        assert (one.count(), other.count()) == (3, 0)
+        other.drop()
+        assert [file.name for file in quick_folder.iterdir()] == ["clips"]
+        with (
+            QdrantLocalStore(path=quick_folder, lock_wait=0.1) as third,
+            pytest.raises(LockedError, match=r"'clips' in .* is in use by process"),
+        ):
+            third.open(SPEC, create=False)
+
+
+# The client leaves its files open when it can't open the folder.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damaged", ["meta.json", "storage.sqlite", "point"])
+def test_a_damaged_folder_is_one_clear_line(quick_folder: Path, damaged: str) -> None:
+    with QdrantLocalStore(path=quick_folder) as store:
+        store.open(SPEC, create=True)
+        store.upsert(records(0, 3))
+    if damaged == "point":
+        (file,) = quick_folder.rglob("storage.sqlite")
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("UPDATE points SET point = ?", (b"no pickle",))
+    else:
+        (file,) = quick_folder.rglob(damaged)
+        file.write_bytes(b"no " + file.read_bytes()[: file.stat().st_size // 2])
+    with QdrantLocalStore(path=quick_folder, lock_wait=0.1) as store:
+        for _ in range(2):  # the lock was given back
+            with pytest.raises(IntegrityError, match=r"clips is damaged: .*; restore the folder"):
+                store.open(SPEC, create=True)
+            gc.collect()
+
+
+def test_close_frees_every_file(quick_folder: Path) -> None:
+    def files() -> list[str]:
+        links = []
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # the one that lists this folder
+                links.append(str(descriptor.readlink()))
+        return [name for name in links if "/clips/" in name]
+
+    store = QdrantLocalStore(path=quick_folder)
+    store.open(SPEC, create=True)
+    store.upsert(records(0, 3))
+    assert files()
+    store.close()
+    assert files() == []
+    store.open(SPEC, create=False)
+    store.drop()
+    assert files() == []
+    assert list(quick_folder.iterdir()) == []
+
+
+def test_a_missing_collection_leaves_no_folder(quick_folder: Path) -> None:
+    with QdrantLocalStore(path=quick_folder / "none") as store, pytest.raises(NotFoundError):
+        store.open(SPEC, create=False)
+    assert list(quick_folder.iterdir()) == []
