@@ -150,6 +150,6 @@ def test_a_tenant_is_a_declared_field_of_text(tenant: str) -> None:
 
 
 @pytest.mark.parametrize("keys", [{"m": 0}, {"ef_construct": 3}, {"full_scan_threshold": 1}, {"ef": 0}])
-def test_numbers_that_qdrant_would_refuse_are_refused_at_once(keys: dict[str, int]) -> None:
+def test_numbers_that_qdrant_would_refuse_are_refused_at_once(keys: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="must be at least"):
         Hnsw(**keys)

@@ -21,7 +21,8 @@ from pydantic import SecretStr
 from qdrant_client import models
 from qdrant_client.http.exceptions import ResponseHandlingException
 
-from polyreel.backends.qdrant import QdrantServerStore, client, refusals, server
+from polyreel.backends.qdrant import QdrantServerStore, client, points, refusals
+from polyreel.backends.qdrant.options import Hnsw
 from polyreel.core.deadline import RetryPolicy, within
 from polyreel.core.errors import (
     AuthenticationError,
@@ -339,7 +340,12 @@ def test_a_wrong_key_over_grpc_is_an_authentication_error(qdrant: Imitation) -> 
 def test_writes_wait_until_they_can_be_searched(qdrant: Imitation, store: QdrantServerStore) -> None:
     seen: list[str] = []
     answer = qdrant.reply
-    qdrant.reply = lambda *request: (seen.append(f"{request[0]} {request[1]}"), answer(*request))[1]  # type: ignore[method-assign]
+
+    def watched(method: str, target: str, *rest: Any) -> tuple[int, bytes]:
+        seen.append(f"{method} {target}")
+        return answer(method, target, *rest)
+
+    qdrant.reply = watched  # type: ignore[method-assign, assignment]
     store.upsert([record("b", text=Text("words"))])
     store.update_fields(["b"], fields={"n": 1}, text=Text("other"))
     store.update_fields(["b"], text=Text())
@@ -386,9 +392,14 @@ def test_an_index_of_another_type_is_refused_for_it_would_change_results(qdrant:
 def test_the_options_reach_the_server(qdrant: Imitation, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[models.CreateCollection] = []
     create = qdrant.create
-    monkeypatch.setattr(qdrant, "create", lambda name, given: (asked.append(given), create(name, given))[1])
+
+    def watched(name: str, given: models.CreateCollection) -> bool:
+        asked.append(given)
+        return create(name, given)
+
+    monkeypatch.setattr(qdrant, "create", watched)
     options: dict[str, Any] = {
-        "hnsw": server.Hnsw(m=32, ef_construct=200, on_disk=True, ef=77),
+        "hnsw": Hnsw(m=32, ef_construct=200, on_disk=True, ef=77),
         "quantization": "product",
         "vectors_on_disk": True,
         "payload_on_disk": True,
@@ -401,7 +412,7 @@ def test_the_options_reach_the_server(qdrant: Imitation, monkeypatch: pytest.Mon
         store.upsert([record()])
         assert len(store.search([NEAR])[0].hits) == 1
     (made,) = asked
-    dense = made.vectors[client.DENSE]  # type: ignore[index]
+    dense: Any = made.vectors[client.DENSE]  # type: ignore[index]
     assert (dense.size, dense.distance.value, dense.on_disk, made.on_disk_payload) == (
         4,
         "Cosine",
@@ -517,7 +528,7 @@ def test_a_collection_that_another_process_dropped_is_not_found(
 
 def test_our_own_bugs_pass_untranslated(store: QdrantServerStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (TypeError("x"), ValueError("x"), KeyError("x"), RuntimeError("x")):
-        monkeypatch.setattr(client.points, "payload", lambda *_, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(points, "payload", lambda *_, error=error: (_ for _ in ()).throw(error))
         with pytest.raises(type(error)) as caught:
             store.upsert([record()])
         assert caught.value is error
@@ -525,7 +536,8 @@ def test_our_own_bugs_pass_untranslated(store: QdrantServerStore, monkeypatch: p
 
 
 def test_the_optimizer_is_waited_for(store: QdrantServerStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    describe, heard = store._client.get_collection, []  # type: ignore[union-attr]  # it is open
+    describe = store._client.get_collection  # type: ignore[union-attr]  # it is open
+    heard: list[float] = []
     left = [models.CollectionStatus.YELLOW, models.CollectionStatus.YELLOW, models.CollectionStatus.GREEN]
 
     def busy(name: str) -> Any:
