@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -52,6 +54,7 @@ class Imitation:
         version: What it says it is.
         api_key: What a request must bring; nothing when empty.
         port: Where it listens.
+        tls: A certificate with its key, in one file in PEM; plain HTTP without.
         faults: What the next requests get instead of an answer.
         asked: How often, by method and path with `{name}` for the collection's.
         timeouts: The `timeout` of each request that had one.
@@ -62,6 +65,7 @@ class Imitation:
     version: str = "1.20.0"
     api_key: str = ""
     port: int = 0
+    tls: Path | None = None
     faults: deque[Fault] = field(default_factory=deque)
     asked: Counter[str] = field(default_factory=Counter)
     timeouts: list[int] = field(default_factory=list)
@@ -71,7 +75,7 @@ class Imitation:
     @property
     def url(self) -> str:
         """The server's address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def reply(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """The status and the body of an answer."""
@@ -159,6 +163,10 @@ def imitation(server: Imitation | None = None) -> Iterator[Imitation]:
 
     with ThreadingHTTPServer(("127.0.0.1", here.port), Handler) as http:
         here.port = http.server_port
+        if here.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(here.tls)
+            http.socket = context.wrap_socket(http.socket, server_side=True)
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -36,7 +36,11 @@ def imitation_over_grpc(server: Imitation, faults: deque[Fault] | None = None) -
     for service, methods in _METHODS.items():
         handlers = {name: calls.handler(request, action) for name, (request, action) in methods.items()}
         listening.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    port = listening.add_insecure_port("127.0.0.1:0")
+    if server.tls:
+        pem = server.tls.read_bytes()
+        port = listening.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(pem, pem)]))
+    else:
+        port = listening.add_insecure_port("127.0.0.1:0")
     listening.start()
     try:
         yield port

@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 import pytest
+import trustme
 from pydantic import SecretStr
 from qdrant_client import models
 from qdrant_client.http.exceptions import ResponseHandlingException
@@ -550,6 +551,26 @@ def test_the_optimizer_is_waited_for(store: QdrantServerStore, monkeypatch: pyte
     assert left == []
     assert heard[-1] == 1.0
     assert heard == sorted(heard)
+
+
+@pytest.mark.parametrize("over_grpc", [False, True])
+def test_a_certificate_is_trusted_by_the_file_of_its_authority_alone(tmp_path: Path, over_grpc: bool) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    stranger.cert_pem.write_to_path(tmp_path / "other.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    here = Imitation(client.QdrantClient(":memory:"), api_key="right", tls=tmp_path / "server.pem")
+    with imitation(here), imitation_over_grpc(here) as port:
+        parts: dict[str, Any] = {"url": here.url, "api_key": SecretStr("right"), "retry": ONCE, "timeout": 5}
+        parts |= {"grpc": True, "grpc_port": port} if over_grpc else {}
+        with QdrantServerStore(**parts, ca_file=tmp_path / "ca.pem") as store:
+            store.open(SPEC, create=True)
+            store.upsert([record()])
+            assert store.count() == 1
+        unknown = UnavailableError if over_grpc else ConfigurationError  # gRPC doesn't say why
+        for other in ({}, {"ca_file": tmp_path / "other.pem"}):
+            with QdrantServerStore(**parts, **other) as store, pytest.raises(unknown):
+                store.open(SPEC, create=False)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
