@@ -9,7 +9,7 @@ TYPES = build/types
 PYTEST_ARGS =
 
 .NOTPARALLEL:
-.PHONY: help setup servers demo test test-with check lint format format-check types docs docs-tables build lock clean
+.PHONY: help setup servers demo test test-with check lint format format-check types docs docs-tables build bench-stores lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -98,9 +98,16 @@ build: setup ## build the source archive, and from it the wheel, into dist/
 	@$(BIN)/python -P -m build --no-isolation --outdir dist . > build/build.log 2>&1 || { cat build/build.log >&2; exit 1; }
 	@ls dist
 
+# The peers bring much that polyreel doesn't need, so they get an environment of their own.
+bench-stores: servers ## measure the stores against their engines, tutorials, LangChain and Haystack
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint requirements/constraints.txt --group peers --editable '.[milvus,qdrant]'
+	@.venv-bench/bin/python -P -m polyreel.bench.stores $(BENCH_ARGS)
+	@.venv-bench/bin/python -P -m polyreel.bench.peers
+
 lock: setup ## pin every dependency anew in requirements/constraints.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --no-annotate --no-header --python-version 3.11 \
-	  --all-extras --group dev pyproject.toml --output-file requirements/constraints.txt
+	  --all-extras --group dev --group peers pyproject.toml --output-file requirements/constraints.txt
 	@echo "Wrote requirements/constraints.txt"
 
 clean: ## remove what the other targets made

@@ -172,7 +172,7 @@ def main() -> None:
         write(Path(folder), chosen.records, chosen.dimension)
         for name in (_BARE, "bundle to edge", "edge to bundle"):
             options = [*sys.argv[1:], "--child", name, folder]
-            subprocess.run([sys.executable, "-P", "-m", __spec__.name, *options], check=True)  # noqa: S603
+            subprocess.run([sys.executable, "-P", "-m", __spec__.name, *options], check=True)
         for path in ("store", "objects", "state", "first", "last"):
             size = sum(file.stat().st_blocks * 512 for file in (Path(folder) / path).rglob("*"))
             print(f"{path}: {size / 2**20:.0f} MiB on the disk")

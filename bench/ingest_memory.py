@@ -123,7 +123,7 @@ def main() -> None:
 def _measured(folder: Path) -> list[list[float]]:
     """The rows of a child process with the same options."""
     command = [sys.executable, "-P", "-m", __spec__.name, *sys.argv[1:], "--child", str(folder)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return [[float(cell) for cell in line.split()] for line in done.stdout.splitlines()]
 
 

@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -64,8 +65,9 @@ def runs(folded: str) -> Iterator[tuple[str, str]]:
     return ((match.lastgroup or "word", match.group()) for match in _RUN.finditer(folded))
 
 
+@lru_cache(maxsize=1024)  # the clips of a video often have the same text
 def document(text: Text) -> Sparse:
-    """The weights of a record's title, tags, caption and transcript; empty without a word."""
+    """The weights of a record's title, tags, caption and transcript; empty without a word. Read only."""
     terms: Counter[str] = Counter()
     length = 0
     for kind, run in runs(fold(text.joined())):

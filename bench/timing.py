@@ -1,0 +1,54 @@
+"""Timing several ways of doing the same in turns, so that a busy machine slows all of them alike."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+Way = Callable[[int], object]
+"""One call; the number is that of the round, by which it may choose its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How long each way took, round by round, in seconds a call."""
+
+    seconds: Mapping[str, tuple[float, ...]]
+
+    def median(self, way: str) -> float:
+        """Seconds of a usual call."""
+        return median(self.seconds[way])
+
+    def ratio(self, way: str, to: str) -> float:
+        """How many times longer one way takes: the median over the rounds, in each of which both ran."""
+        pairs = zip(self.seconds[way], self.seconds[to], strict=True)
+        return median(one / other for one, other in pairs)
+
+    def added(self, way: str, to: str) -> float:
+        """Seconds that one way takes more, the median over the rounds."""
+        pairs = zip(self.seconds[way], self.seconds[to], strict=True)
+        return median(one - other for one, other in pairs)
+
+    def spread(self, way: str) -> tuple[float, float]:
+        """Seconds of the tenth and the ninetieth of a hundred calls."""
+        ordered = sorted(self.seconds[way])
+        last = len(ordered) - 1
+        return ordered[round(last * 0.1)], ordered[round(last * 0.9)]
+
+
+def compare(ways: Mapping[str, Way], *, rounds: int, warm: int = 2) -> Compared:
+    """Run the ways in turns, the first one another in each round; what warms up isn't counted."""
+    names = list(ways)
+    spent: dict[str, list[float]] = {name: [] for name in names}
+    gc.collect()
+    for at in range(-warm, rounds):
+        shift = at % len(names)
+        for name in names[shift:] + names[:shift]:
+            began = time.perf_counter()
+            ways[name](at)
+            if at >= 0:
+                spent[name].append(time.perf_counter() - began)
+    return Compared({name: tuple(each) for name, each in spent.items()})
