@@ -58,6 +58,9 @@ class VectorStore(Adapter, ABC):
     vectorizes: frozenset[Modality] = frozenset()
     """The modalities that it takes in place of vectors, when the stack has no embedder."""
 
+    settles: float = 60.0
+    """Seconds that `wait` gives writes to become searchable, where it isn't told how many."""
+
     _meta: CollectionMeta | None = None
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -181,14 +184,14 @@ class VectorStore(Adapter, ABC):
         return self._attempt(lambda: self._delete_where(checked))
 
     @final
-    def wait(self, *receipts: Receipt, timeout: float = 60.0) -> None:
+    def wait(self, *receipts: Receipt, timeout: float | None = None) -> None:
         """Return once what the receipts name is searchable, and what they deleted is gone.
 
         Raises:
-            UnavailableError: It isn't so after `timeout` seconds.
+            UnavailableError: It isn't so after `timeout` seconds, which are `settles` when left out.
         """
         self._check_open()
-        with within(timeout):
+        with within(self.settles if timeout is None else timeout):
             self._translated(lambda: self._wait(receipts, time_left()))
 
     # -- reading ------------------------------------------------------------------------------------------

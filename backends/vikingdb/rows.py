@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -29,7 +28,7 @@ from ...core.fields import BUILT_IN, PRESENT, SPAN, FieldType, Schema, default_c
 from ...core.media import Media, Modality
 from ...core.records import Channel, Record, Scope, Text, Vector
 from ...core.requests import Patch
-from ...core.space import CollectionSpec, Metric
+from ...core.space import CollectionSpec
 from .control import Field
 from .filters import float32
 from .limits import MAX_FPS, MAX_ITEM, MAX_ITEMS, MAX_STRING, MIN_FPS
@@ -109,13 +108,9 @@ def revision() -> int:
     return secrets.randbits(_BITS)
 
 
-def unit(vector: Vector, metric: Metric) -> list[float]:
-    """The vector as it is sent; at unit length for cosines, which lengths far from 1 would make inexact."""
-    plain = [float(value) for value in vector]
-    if metric is not Metric.COSINE:
-        return plain
-    length = math.hypot(*plain)
-    return [value / length for value in plain]
+def numbers(vector: Vector) -> list[float]:
+    """The vector as Python's own floats."""
+    return [float(value) for value in vector]
 
 
 def address(medium: Media, fps: float | None = None) -> object:
@@ -158,7 +153,7 @@ def written(record: Record, spec: CollectionSpec, fps: float | None = None) -> d
     if isinstance(content, Media):
         carried = {MEDIA[content.modality]: address(content, fps)}
     else:
-        carried = {VECTOR: unit(cast("Vector", content), spec.space.metric)}
+        carried = {VECTOR: numbers(cast("Vector", content))}
     columns = {
         ID: record.id,
         PLACE: place(record.id),

@@ -61,6 +61,7 @@ class VikingDBStore(VectorStore):
         timeout: Seconds for one public call, its retries included; the making of an index is one.
         patience: Seconds of silence after which one attempt counts as lost.
         poll: Seconds before the service is asked again whether an index serves.
+        settle: Seconds that a write has to show in the index; it may be embedded in the background.
         retry: How retryable errors are tried again.
         clock: Of the pace; tests put their own here.
         sleep: The same.
@@ -102,6 +103,7 @@ class VikingDBStore(VectorStore):
         timeout: float = 300.0,
         patience: float = 60.0,
         poll: float = 2.0,
+        settle: float = 300.0,
         retry: RetryPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -117,6 +119,7 @@ class VikingDBStore(VectorStore):
             patience=patience,
         )
         self._project, self._partition, self._poll = project, partition, poll
+        self.settles = settle
         self._index = index or IndexOptions()
         if self._index.type is IndexType.HNSW_HYBRID:
             raise ConfigurationError("hnsw_hybrid needs a sparse vector, which polyreel's collections lack")
@@ -141,11 +144,11 @@ class VikingDBStore(VectorStore):
 
     def query_embedder(self) -> Embedder | None:
         """Embeds query parts with the collection's model; None where the collection is handed vectors."""
-        if not self.meta.spec.media:
-            return None
-        return VikingDBQueryEmbedder(
-            self.data, self._vectorize, self._paces.vectorizing, timeout=self._timeout, retry=self._retry
-        )
+        return self._embedder(self._retry) if self.meta.spec.media else None
+
+    def _embedder(self, retry: RetryPolicy) -> VikingDBQueryEmbedder:
+        turn = self._paces.vectorizing
+        return VikingDBQueryEmbedder(self.data, self._vectorize, turn, timeout=self._timeout, retry=retry)
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -216,7 +219,7 @@ class VikingDBStore(VectorStore):
     def _delete_where(self, where: Where) -> Receipt:
         with self._lock:
             late = set(self._unconfirmed)
-        self._confirm(late, self._timeout)  # the index finds what is to go, and must know our own writes
+        self._confirm(late, self.settles)  # the index finds what is to go, and must know our own writes
         pages = self._reader.pages(where.node, (), lambda call: call())
         found = [id for page in pages for id, _ in page]
         return sum((self._delete(part) for part in parts(found)), start=Receipt())
@@ -239,7 +242,8 @@ class VikingDBStore(VectorStore):
         def caught_up() -> bool:
             try:
                 for part in parts(sorted(left)):
-                    left.difference_update(set(part) - self._reader.late(part))
+                    late = self._translated(partial(self._reader.late, part))
+                    left.difference_update(set(part) - late)
             except RetryableError:
                 return False  # to be asked again, as long as there is time
             return not left
@@ -262,7 +266,7 @@ class VikingDBStore(VectorStore):
         asked = self._reader.asked(node, rows.readable(self.schema), limit)
         match near:
             case NearVector(vector):
-                reply = self.data.search_vector(rows.unit(vector, self.meta.spec.space.metric), asked)
+                reply = self.data.search_vector(rows.numbers(vector), asked)
             case NearRecord(id):
                 reply = self.data.search_id(id, asked)
             case NearMedia(media):
@@ -274,10 +278,9 @@ class VikingDBStore(VectorStore):
     def _near_media(self, media: Sequence[Media], asked: Asked) -> Answer:
         """One call where there is one medium of each kind; a series of media is embedded first."""
         kinds = [medium.modality for medium in media]
-        embedder = self.query_embedder()
-        if embedder is not None and len(kinds) > len(set(kinds)):
-            embedded = embedder.embed_query(media)
-            reply = self.data.search_vector(rows.unit(embedded.vector, self.meta.spec.space.metric), asked)
+        if len(kinds) > len(set(kinds)):
+            embedded = self._embedder(RetryPolicy(attempts=1)).embed_query(media)  # the base tries again
+            reply = self.data.search_vector(rows.numbers(embedded.vector), asked)
             return self._reader.answer(reply, self.schema, {"token_usage": embedded.usage})
         self._paces.vectorizing(kinds)
         named = {one.modality.value: rows.address(one, self._vectorize.fps) for one in media}

@@ -7,15 +7,17 @@ deadline leaves.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from ...core.deadline import time_left
+from ...core.deadline import retry_after, time_left
 from ...core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -107,7 +109,7 @@ class Wire:
         self._api_key = api_key
         self._patience = patience
         self._now = now
-        self._client = httpx.Client()  # which retries nothing by itself
+        self._client = httpx.Client(verify=_tls())  # which retries nothing by itself
 
     def control(self, action: str, body: Mapping[str, Any]) -> Reply:
         """Call an action of the control plane."""
@@ -165,7 +167,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Reply:
     request_id = meta.get("RequestId") or answer.get("request_id") or headers.get("x-tt-logid")
     if status != 200 or error or code not in _SUCCESS:
         message = error.get("Message") or answer.get("message") or ""
-        raise failure(status, code, message, request_id, _seconds(headers.get("retry-after", "")))
+        raise failure(status, code, message, request_id, retry_after(headers.get("retry-after", "")))
     if not readable:
         raise UnavailableError("VikingDB sent a broken answer", request_id=request_id)
     result = answer.get("Result", answer.get("result"))
@@ -173,7 +175,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Reply:
 
 
 def failure(
-    status: int, code: object, message: object, request_id: str | None, retry_after: float | None
+    status: int, code: object, message: object, request_id: str | None, wait: float | None
 ) -> PolyreelError:
     """The service's refusal in our words. A 400 is never one that is tried again."""
     said = " ".join(f"{code or ''} {message}".split())
@@ -185,10 +187,10 @@ def failure(
     if status == 404 or (status == 400 and known.startswith("notfound")):
         return NotFoundError(line, request_id=request_id)
     if status == 429 or (status == 200 and any(part in known for part in _BUSY)):
-        return RateLimitedError(line, retry_after=retry_after, request_id=request_id)
+        return RateLimitedError(line, retry_after=wait, request_id=request_id)
     if status == 408 or status >= 500:
-        if retry_after is not None:
-            return RateLimitedError(line, retry_after=retry_after, request_id=request_id)
+        if wait is not None:
+            return RateLimitedError(line, retry_after=wait, request_id=request_id)
         return UnavailableError(line, request_id=request_id)
     return RejectedError(line, request_id=request_id)
 
@@ -202,6 +204,12 @@ def translate(error: Exception) -> PolyreelError | None:
     return None
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Which certificates are trusted: read once, for reading them takes longer than a call."""
+    return httpx.create_ssl_context()
+
+
 def _address(endpoint: str) -> str:
     """The endpoint without a slash at its end."""
     try:
@@ -212,12 +220,3 @@ def _address(endpoint: str) -> str:
     if not known or parts.path.strip("/") or parts.query:
         raise ConfigurationError("an endpoint is written https://host, with a port at most")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _seconds(value: str) -> float | None:
-    """Seconds to wait, where `Retry-After` says a number."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < float("inf") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -179,6 +180,16 @@ def test_waiting_ends_when_the_index_shows_each_kind_of_write(
         assert shown()
 
 
+def test_waiting_gives_the_index_as_long_as_is_configured(store_of: StoreOf, plain: CollectionSpec) -> None:
+    with emulating(Settings(lag=60)) as emulator, store_of(emulator, settle=0.2)() as store:
+        store.open(plain, create=True)
+        receipt = store.upsert([row("a")])
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match="not ready"):
+            store.wait(receipt)
+        assert time.monotonic() - began < 20
+
+
 def test_what_was_written_can_be_fetched_before_it_can_be_found(
     lagging: tuple[VikingDBStore, Emulator, FakeClock],
 ) -> None:
@@ -207,7 +218,8 @@ def test_waiting_survives_a_service_that_is_busy_for_a_while(
     store, emulator, clock = lagging
     receipt = store.upsert([row("a")])
     clock.now += 21
-    emulator.faults.plan("fetch_in", Fault(status=429, code="TooManyRequests"), Fault(status=500))
+    busy = Fault(status=429, code="TooManyRequests")
+    emulator.faults.plan("fetch_in", busy, Fault(status=500), Fault(cut=True), None, Fault(truncate=True))
     store.wait(receipt, timeout=5)
     assert emulator.faults.left == 0
     assert store.count() == 1

@@ -162,7 +162,10 @@ def test_the_control_plane_s_envelope_is_read() -> None:
     assert caught.value.request_id == "r"
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("3", 3.0), ("", None), ("soon", None), ("-1", None)])
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("3", 3.0), ("", None), ("soon", None), ("-1", None), ("Fri, 01 Jan 1999 00:00:00 GMT", 0.0)],
+)
 def test_the_time_to_wait_is_the_service_s(said: str, seconds: float | None) -> None:
     with pytest.raises(RateLimitedError) as caught:
         read(429, {"retry-after": said}, b"{}")
