@@ -40,12 +40,12 @@ class _Once(float):
         return True
 
 
-def limit() -> float:
-    """What is left of the deadline, for the `timeout=` that every call of pymilvus must have.
+def limit(*, at_least: float = 0.001) -> float:
+    """What is left of the deadline in seconds, for the `timeout=` that every call of pymilvus must have.
 
     Without one, a failing call is repeated for minutes.
     """
-    return _Once(max(0.001, time_left(default=30.0)))
+    return _Once(max(at_least, time_left(default=30.0)))
 
 
 class Connection(Protocol):

@@ -35,20 +35,23 @@ CLOUD = Form(
 _WORDS_SINCE = (2, 4)  # sparse vectors, and more than one vector in a row
 _TENANTS_SINCE = (2, 4)  # found wrong in 2.3.5; none since was tried
 _BATCH = 2_000  # records; measured to be written fastest
+_MESSAGE = 24 << 20  # bytes of vectors; a message holds 64 MiB
 
 
-def capabilities(form: Form, version: str, *, words: bool, exact: bool) -> Capabilities:
+def capabilities(form: Form, version: str, dimension: int, *, words: bool, exact: bool) -> Capabilities:
     """What an opened collection can do.
 
     Args:
         form: Which of the forms.
         version: Of the server, or of Milvus Lite.
+        dimension: Of its vectors.
         words: Whether its rows have vectors of words, or will.
         exact: Whether all its vectors are compared.
     """
     features = set(form.features) - {Feature.LEXICAL}
     features |= ({Feature.LEXICAL} if words else set()) | ({Feature.EXACT} if exact else set())
-    return Capabilities(form.name, frozenset(features), version, max_batch=_BATCH, flush_each=False)
+    batch = min(_BATCH, max(1, _MESSAGE // (4 * dimension)))
+    return Capabilities(form.name, frozenset(features), version, max_batch=batch, flush_each=False)
 
 
 def finds_words(form: Form, version: str) -> bool:

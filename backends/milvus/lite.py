@@ -14,7 +14,7 @@ from pymilvus import MilvusClient
 from pymilvus.exceptions import ConnectionConfigException
 
 from ...core.deadline import time_left
-from ...core.errors import ConfigurationError, LockedError, UnavailableError
+from ...core.errors import ConfigurationError, IntegrityError, LockedError, UnavailableError
 from ...core.locks import FolderLock, sync_folder
 from .connection import GRPC, limit
 
@@ -82,9 +82,8 @@ class LiteConnection:
                 raise LockedError(
                     f"{self.where} is in use by another program", hint="close it there, then try again"
                 ) from error
-            raise UnavailableError(
-                f"{self.where} can't be opened",
-                hint="look at the rights and room on the disk; one file of 2.x is no folder",
+            raise IntegrityError(
+                f"{self.where} can't be opened", hint="look at the rights and the room on the disk"
             ) from error
 
 
@@ -173,10 +172,7 @@ def sync(path: Path, collection: str) -> None:
     """Make what Milvus Lite has written to files survive a loss of power: by itself it syncs no data."""
     folder = path / "collections" / collection
     for file in (*folder.rglob("*.parquet"), *folder.rglob("manifest.json")):
-        with (
-            contextlib.suppress(FileNotFoundError),
-            file.open("rb") as stream,
-        ):  # it may merge files meanwhile
+        with contextlib.suppress(FileNotFoundError), file.open("rb") as stream:  # files are merged meanwhile
             os.fsync(stream.fileno())
     for inner in (folder, *(each for each in folder.rglob("*") if each.is_dir())):
         sync_folder(inner)

@@ -19,7 +19,7 @@ from .connection import limit
 from .expressions import expression
 from .index import METRICS, Index
 
-WINDOW = 16_384  # rows of one search or query, and queries of one search (Milvus' limit)
+_QUERIES = 16_384  # of one search (Milvus' limit)
 _ANSWERS = 65_536  # hits in one message
 
 
@@ -51,7 +51,7 @@ def batches(requests: Sequence[CheckedRequest]) -> list[list[int]]:
     for at, request in enumerate(requests):
         key = (isinstance(request.near, Lexical), request.where.node, request.limit)
         found = alike.setdefault(key, [[]])
-        if len(found[-1]) >= max(1, min(WINDOW, _ANSWERS // request.limit)):
+        if len(found[-1]) >= max(1, min(_QUERIES, _ANSWERS // request.limit)):
             found.append([])
         found[-1].append(at)
     return [batch for batches in alike.values() for batch in batches]

@@ -24,7 +24,8 @@ from .connection import Address, Connection, ServerConnection, limit
 from .expressions import EVERYTHING, after, among, expression
 from .index import Index, active
 
-_PAGE_BYTES = 8 << 20  # of vectors, in a page of a scan
+_PAGE = 4_096  # records of one read while scanning
+_PAGE_BYTES = 8 << 20  # of their vectors, at most
 
 
 class MilvusStore(VectorStore):
@@ -125,7 +126,7 @@ class MilvusStore(VectorStore):
             spec, written = self.meta.spec, self._written
             tuning.optimize(client, self._path, spec, self._index, written=written, progress=progress)
             self._written = 0
-            self._take_stock(client, spec.name)
+            self._take_stock(client, spec)
         progress(1.0)
 
     def _drop(self) -> None:
@@ -189,7 +190,7 @@ class MilvusStore(VectorStore):
 
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
         condition, last = expression(where.node), ""
-        size = searching.WINDOW
+        size = _PAGE
         if vectors:
             size = max(100, min(size, _PAGE_BYTES // (4 * self.meta.spec.space.dimension)))
         page: list[Record] = []
@@ -270,14 +271,17 @@ class MilvusStore(VectorStore):
             index = tuning.first_index(self._index)
             collection.make_ready(client, stored.meta.spec, index, words=stored.words)
             tuning.load(client, spec.name, self._path)
-            self._take_stock(client, spec.name)
+            self._take_stock(client, spec)
         return stored.meta
 
-    def _take_stock(self, client: MilvusClient, name: str) -> None:
+    def _take_stock(self, client: MilvusClient, spec: CollectionSpec) -> None:
         """Note which index there is, and so what the store can do."""
-        have = collection.index_type(client, name)
+        have = collection.index_type(client, spec.name)
         self._active = active(self._index, have)
-        self.can = forms.capabilities(self._form, self._version, words=self._words, exact=have == "FLAT")
+        dimension = spec.space.dimension
+        self.can = forms.capabilities(
+            self._form, self._version, dimension, words=self._words, exact=have == "FLAT"
+        )
 
     def _translate(self, error: Exception) -> PolyreelError | None:
         if isinstance(error, OSError):

@@ -17,6 +17,7 @@ from .index import Index
 
 _SMALL = 10_000  # vectors, which Lite compares about as fast as it walks a graph of them
 _LOOK = 0.2  # seconds until an index that is being written is read once more
+_ANSWER = 5.0  # seconds for a quick question, when the deadline is about to pass
 _LONG = 3600.0  # seconds: Lite makes indexes that are missing as it loads, which no second try makes shorter
 
 
@@ -39,13 +40,13 @@ def load(client: MilvusClient, name: str, path: Path | None) -> None:
         return
     for last in (False, True):
         try:
-            client.load_collection(name, timeout=_LONG)
+            client.load_collection(name, timeout=limit(at_least=_LONG))
             return
         except MilvusException:
             if last and not lite.heal(path, name):
                 raise
         time.sleep(_LOOK)
-    client.load_collection(name, timeout=_LONG)
+    client.load_collection(name, timeout=limit(at_least=_LONG))
 
 
 def flush_lite(client: MilvusClient, path: Path, name: str) -> None:
@@ -123,5 +124,5 @@ def _count(client: MilvusClient, name: str) -> int:
 
 def _indexed(client: MilvusClient, name: str) -> tuple[int, int]:
     """Rows in an index, and rows that wait to be."""
-    found = client.describe_index(name, rows.VECTOR, timeout=limit())
+    found = client.describe_index(name, rows.VECTOR, timeout=limit(at_least=_ANSWER))
     return int(found["indexed_rows"]), int(found["pending_index_rows"])

@@ -682,6 +682,38 @@ def test_keys_that_do_not_go_together_are_refused(keys: dict[str, Any], words: s
     assert "secret" not in str(caught.value)
 
 
+def test_the_keys_of_a_configuration_reach_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from polyreel.config import build_stack, load
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLYREEL_STACKS__SHARED__STORE__TOKEN", "root:hidden-password")
+    (tmp_path / "polyreel.toml").write_text("""
+        [stacks.shared]
+        preset = "local"
+        [stacks.shared.store]
+        kind = "milvus"
+        url = "https://milvus.example:19530"
+        tenant = "customer"
+        lexical = false
+        [stacks.shared.store.index]
+        kind = "hnsw"
+        ef = 100
+        [stacks.shared.fields]
+        customer = "string"
+    """)
+    store = build_stack(load(stack="shared")).store
+    assert isinstance(store, MilvusStore)
+    assert (store._index, store._tenant, store._lexical) == (Index("hnsw", ef=100), "customer", False)
+    assert store._address is not None
+    assert store._address.url == "https://milvus.example:19530"
+    assert "hidden-password" not in repr(store._address)
+    (tmp_path / "polyreel.toml").write_text(
+        (tmp_path / "polyreel.toml").read_text().replace("ef = 100", "nlist = 100")
+    )
+    with pytest.raises(ConfigurationError, match=r"store\.index.*no 'nlist'"):
+        build_stack(load(stack="shared"))
+
+
 class _Status(grpc.RpcError, grpc.Call):  # type: ignore[misc]  # grpc has no types
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         self._code, self._details = code, details
