@@ -486,7 +486,7 @@ def test_a_failing_call_is_tried_once(path: Path) -> None:
 
 
 def test_callers_take_turns_and_none_waits_beyond_its_deadline(path: Path) -> None:
-    # A reader that comes while Milvus Lite writes its memory to disk can miss rows, and two writers mix theirs.
+    # A reader can miss rows while Milvus Lite writes its memory to disk, and two writers mix theirs.
     with (
         MilvusStore(path=path, timeout=1, retry=RetryPolicy(attempts=1)) as store,
         ThreadPoolExecutor(1) as pool,
