@@ -51,6 +51,7 @@ class TestQdrantMemory(_Memory, StoreContract):
     pass
 
 
+@pytest.mark.slow
 class TestQdrantFolderAgreesWithMemory(_Folder, ParityContract):
     examples = 8
 

@@ -60,10 +60,12 @@ class TestQdrantOverHttpAgreesWithMemory(_Rest, ParityContract):
     examples = 6
 
 
+@pytest.mark.slow
 class TestQdrantOverGrpc(_Grpc, StoreContract):
     pass
 
 
+@pytest.mark.slow
 class TestQdrantOverGrpcAgreesWithMemory(_Grpc, ParityContract):
     examples = 6
 

@@ -19,7 +19,7 @@ import grpc
 import pytest
 import trustme
 from pydantic import SecretStr
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException
 
 from polyreel.backends.qdrant import QdrantServerStore, client, points, refusals
@@ -559,7 +559,7 @@ def test_a_certificate_is_trusted_by_the_file_of_its_authority_alone(tmp_path: P
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     stranger.cert_pem.write_to_path(tmp_path / "other.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-    here = Imitation(client.QdrantClient(":memory:"), api_key="right", tls=tmp_path / "server.pem")
+    here = Imitation(QdrantClient(":memory:"), api_key="right", tls=tmp_path / "server.pem")
     with imitation(here), imitation_over_grpc(here) as port:
         parts: dict[str, Any] = {"url": here.url, "api_key": SecretStr("right"), "retry": ONCE, "timeout": 5}
         parts |= {"grpc": True, "grpc_port": port} if over_grpc else {}
@@ -568,8 +568,8 @@ def test_a_certificate_is_trusted_by_the_file_of_its_authority_alone(tmp_path: P
             store.upsert([record()])
             assert store.count() == 1
         unknown = UnavailableError if over_grpc else ConfigurationError  # gRPC doesn't say why
-        for other in ({}, {"ca_file": tmp_path / "other.pem"}):
-            with QdrantServerStore(**parts, **other) as store, pytest.raises(unknown):
+        for file in (None, tmp_path / "other.pem"):
+            with QdrantServerStore(**parts, ca_file=file) as store, pytest.raises(unknown):
                 store.open(SPEC, create=False)
 
 
