@@ -56,7 +56,7 @@ _FILTERS = Vocabulary(
     within=lambda key, bounds: FieldCondition(key, range=RangeFloat(**bounds)),
     ids=lambda ids: HasIdCondition(set(ids)),
 )
-_WHOLE = QuantizationSearchParams(rescore=True)  # scores of the vectors themselves, for those that are near
+_WHOLE = QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
 _DENSE = [""]  # the vectors that aren't words
 _PAGE = 1000  # records of one read while scanning
 _SMALL = 10_000  # vectors, which are compared in a few milliseconds; their index takes many seconds to build
@@ -103,9 +103,9 @@ class QdrantEdgeStore(VectorStore):
 
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         self._close()
-        options = self._options.checked(spec)
+        self._options.check(spec)
         self.can = Capabilities(EDGE.name, EDGE.features, version("qdrant-edge-py"))
-        self._opened = CollectionFolder(self._path / spec.name, options, lock_wait=self._lock_wait)
+        self._opened = CollectionFolder(self._path / spec.name, self._options, lock_wait=self._lock_wait)
         return self._opened.load()
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:
@@ -178,7 +178,7 @@ class QdrantEdgeStore(VectorStore):
             params=SearchParams(
                 hnsw_ef=self._options.ef,
                 exact=request.exact,
-                quantization=_WHOLE if self._options.quantization else None,
+                quantization=_WHOLE,
             ),
             with_payload=True,
         )

@@ -19,7 +19,7 @@ from qdrant_client import QdrantClient, models
 
 from ...core.capabilities import Capabilities
 from ...core.deadline import RetryPolicy
-from ...core.errors import ConfigurationError, IntegrityError, LockedError, PolyreelError
+from ...core.errors import ConfigurationError, IntegrityError, LockedError, PolyreelError, UnavailableError
 from ...core.locks import FolderLock, disk_error
 from ...core.space import CollectionMeta, CollectionSpec
 from .client import DENSE, QdrantClientStore
@@ -143,7 +143,7 @@ class QdrantLocalStore(QdrantClientStore):
         if isinstance(error, OSError):
             return disk_error(error, what)
         if isinstance(error, sqlite3.OperationalError):  # a disk that is full or fails
-            return disk_error(OSError(None, str(error)), what)
+            return UnavailableError(f"{what}: {error}", hint="look after the disk, then try again")
         if isinstance(error, RuntimeError) and "already accessed" in str(error):
             hint = "another program has this folder open: close it, then try again"
             return LockedError(f"{what}: {str(error)[:200]}", hint=hint)

@@ -72,8 +72,8 @@ class Options:
         """Candidates of a search."""
         return self.hnsw.ef if self.hnsw else None
 
-    def checked(self, spec: CollectionSpec) -> Options:
-        """The options themselves, if the collection can have them.
+    def check(self, spec: CollectionSpec) -> None:
+        """Refuse what the collection can't have.
 
         Raises:
             ConfigurationError: The tenant is no declared field of text.
@@ -83,7 +83,6 @@ class Options:
                 f"the tenant {self.tenant!r} is no declared field of type string",
                 hint=f'declare {self.tenant} = "string" under the stack\'s fields',
             )
-        return self
 
     def to_json(self) -> dict[str, object]:
         """What is kept beside the collection's description: only what was given, and no `ef`."""

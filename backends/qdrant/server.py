@@ -29,6 +29,7 @@ _OLDEST = (1, 16)  # keeps metadata of collections
 _PREFIX = (1, 19)  # has the match by prefix
 _BATCH = 5_000_000  # numbers in one upsert
 
+_WHOLE = models.QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
 _QUANTIZATIONS: dict[str, models.QuantizationConfig] = {
     "scalar": models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)),
     "product": models.ProductQuantization(
@@ -95,14 +96,13 @@ class QdrantServerStore(QdrantClientStore):
 
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         self._close()
-        options = self._options.checked(spec)
+        self._options.check(spec)
         self._client = client = self._connected()
         number = client.info().version
         meta = self._described(client, spec.name)  # asks for the key, which the version does not
         self.can = self._abilities(number, spec)
         if meta is not None:
             self._index(client, meta)
-        self._options = options
         return meta
 
     def _connected(self) -> QdrantClient:
@@ -205,8 +205,7 @@ class QdrantServerStore(QdrantClientStore):
         return max(1, math.ceil(min(time_left(), 3600)))
 
     def _params(self, request: CheckedRequest) -> models.SearchParams:
-        whole = models.QuantizationSearchParams(rescore=True) if self._options.quantization else None
-        return models.SearchParams(hnsw_ef=self._options.ef, exact=request.exact, quantization=whole)
+        return models.SearchParams(hnsw_ef=self._options.ef, exact=request.exact, quantization=_WHOLE)
 
     def _translate(self, error: Exception) -> PolyreelError | None:
         ours = refusals.translate(error, f"Qdrant at {self._url}")
