@@ -56,7 +56,7 @@ class Pace:
         longest: Seconds of the longest wait.
     """
 
-    def __init__(self, *, first: float = 0.2, share: float = 0.15, longest: float = 30.0) -> None:
+    def __init__(self, *, first: float = 0.1, share: float = 0.15, longest: float = 30.0) -> None:
         self._first, self._share, self._longest = first, share, longest
         self._speed: float | None = None  # seconds of a task for a second of video
 

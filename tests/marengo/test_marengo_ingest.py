@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import ConfigurationError
@@ -25,6 +26,7 @@ from polyreel.testing.web import send, serving
 from .conftest import BLUE, GREEN, RED, WHITE, varied, write_clip, write_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .conftest import MakeEmbedder, OpenSearch
@@ -431,54 +433,64 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
 
 # -- a hundred ---------------------------------------------------------------------------------------------
 
-VIDEOS, SECONDS, AT_ONCE = 100, 2.0, 10
-RATES = (
-    (Fault.limited("1"), 0.025),
-    (Fault.limited(), 0.025),
-    (Fault.broken(500), 0.02),
-    (Fault.lost(), 0.01),
-)
+VIDEOS, SECONDS, AT_ONCE, FACTOR = 100, 2.0, 10, 1.35
+_SERVICE = """
+import json, sys
+from polyreel.testing.twelvelabs import Emulator, Fault, emulating
+
+seconds, at_once, names_sources = json.loads(sys.argv[1])
+limited = [(Fault.limited("1"), 0.025), (Fault.limited(), 0.025)]
+rates = [*limited, (Fault.broken(500), 0.02), (Fault.lost(), 0.01)]
+emulator = Emulator(task_seconds=seconds, at_once=at_once, rates=rates, seed=5)
+emulator.tasks.names_sources = names_sources
+with emulating(emulator) as service:
+    print(service.base_url, service.key, flush=True)
+    sys.stdin.readline()
+    files = [task.medium.shown["input_filename"] for task in service.tasks.all.values()]
+    print(json.dumps([service.tasks.most, service.faults.struck, files]), flush=True)
+"""
 
 
-def _ingested(
-    emulator: Emulator, make_embedder: MakeEmbedder, open_search: OpenSearch, tmp_path: Path
-) -> float:
-    """Take the hundred videos in; all are there once, and all that was lost is counted."""
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("names_sources", [True, False])
+def test_a_hundred_videos_in_a_faulty_service_are_there_once_and_in_little_more_than_the_ideal_time(
+    make_embedder: MakeEmbedder,
+    open_search: OpenSearch,
+    tmp_path: Path,
+    need: Callable[[str, str], None],
+    names_sources: bool,
+) -> None:
     folder, clip = tmp_path / "videos", write_clip(tmp_path / "red.mp4", seconds=5.0, fps=1, hertz=None)
     folder.mkdir()
     for number in range(VIDEOS):
         varied(clip, folder / f"{number}.mp4", number)
-    with emulating(emulator) as service:
-        search = open_search(make_embedder(service, retry=RetryPolicy()), recipe=Recipe(window=2.0))
+    settings = json.dumps([SECONDS, AT_ONCE, names_sources])
+    command = [sys.executable, "-P", "-c", _SERVICE, settings]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdin is not None
+        base_url, key = service.stdout.readline().split()
+        embedder = make_embedder(base_url=base_url, api_key=SecretStr(key), retry=RetryPolicy())
+        search = open_search(embedder, recipe=Recipe(window=2.0))
         report = search.ingest(folder, workers=AT_ONCE)
-        assert report.counts == {"ingested": VIDEOS}, [
-            video.reason for video in report.videos if video.reason
-        ]
-        records = list(search._opened().scan())
-        assert len({record.id for record in records}) == len(records) == VIDEOS * 4
-        assert service.tasks.most <= AT_ONCE
-        struck = service.faults.struck
-        assert min(struck["429"], struck["500"], struck["lost"]) > 0, (
-            "the faults must strike to mean anything"
-        )
-        unclear = struck["lost POST /embed-v2/tasks"] + struck["500 POST /embed-v2/tasks"]
-        assert report.to_json()["lost"] == unclear
-        repeated = len(service.tasks.all) - VIDEOS
-        assert repeated <= struck["lost POST /embed-v2/tasks"]
-        if service.tasks.names_sources:
-            assert repeated == 0
-        assert report.to_json()["submits"] == VIDEOS + repeated + struck["500 POST /embed-v2/tasks"]
-        return report.seconds / (VIDEOS * SECONDS / AT_ONCE)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("names_sources", [True, False])
-def test_a_hundred_videos_in_a_faulty_service_are_there_once_and_in_little_more_than_the_ideal_time(
-    make_embedder: MakeEmbedder, open_search: OpenSearch, tmp_path: Path, names_sources: bool
-) -> None:
-    emulator = Emulator(task_seconds=SECONDS, at_once=AT_ONCE, rates=RATES, seed=5)
-    emulator.tasks.names_sources = names_sources
-    ratio = _ingested(emulator, make_embedder, open_search, tmp_path)
-    print(f"{ratio:.2f} times the ideal time")
-    assert ratio <= 1.35
+        service.stdin.write("\n")
+        service.stdin.flush()
+        most, struck, files = json.loads(service.stdout.readline())
+    assert report.counts == {"ingested": VIDEOS}, [video.reason for video in report.videos if video.reason]
+    records = list(search._opened().scan())
+    assert len({record.id for record in records}) == len(records) == VIDEOS * 4
+    assert most <= AT_ONCE
+    assert all(struck.get(name, 0) > 0 for name in ("429", "500", "lost")), (
+        "they must strike to mean something"
+    )
+    lost, broken = (struck.get(f"{name} POST /embed-v2/tasks", 0) for name in ("lost", "500"))
+    assert len(set(files)) == VIDEOS
+    assert len(files) - VIDEOS == (0 if names_sources else lost)  # paid again only where nothing can be found
+    summed = report.to_json()
+    assert (summed["lost"], summed["submits"]) == (lost + broken, len(files) + broken)
+    ratio = report.seconds / (VIDEOS * SECONDS / AT_ONCE)
+    print(f"{ratio:.2f} times the ideal time; load {os.getloadavg()[0]:.1f}")
+    if ratio > FACTOR and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
+        need("quiet-machine", f"{ratio:.2f} times the ideal time says nothing while others keep it busy")
+    assert ratio <= FACTOR

@@ -28,6 +28,7 @@ from polyreel.core.journal import Journal
 from polyreel.core.media import Media, Modality
 from polyreel.core.orders import Order, Segments, Ticket
 from polyreel.core.recipe import Recipe
+from polyreel.core.records import Channel
 from polyreel.core.tasks import Spent, Tasks
 from polyreel.embedders.marengo.embedder import MarengoEmbedder
 from polyreel.embedders.marengo.errors import retry_after, translate
@@ -345,6 +346,21 @@ def test_a_listing_that_is_refused_is_no_empty_listing(
     service.plan("GET /embed-v2/tasks", Fault.broken(401))
     with pytest.raises(AuthenticationError):
         make_embedder().find(order, time.time())
+
+
+def test_segments_come_in_order_though_the_service_promises_none(
+    service: Emulator, make_embedder: MakeEmbedder, order: Order
+) -> None:
+    wanted = replace(order, recipe=Recipe(window=2.0, channels=(Channel.VISUAL, Channel.AUDIO)))
+    embedder = make_embedder()
+    placed = replace(wanted, video=replace(order.video, uri=embedder.hand_over(wanted)))
+    result = embedder.collect(embedder.submit(placed), placed)
+    assert isinstance(result, Segments)
+    keys = [(each.scope, each.channel, each.start_ms) for each in result.segments]
+    assert keys == sorted(keys)
+    (task,) = service.tasks.all.values()
+    sent = [(each["scope"], each["option"], each["span"][0]) for each in task.vectors()]
+    assert sent != sorted(sent)
 
 
 # -- ids, limits of rates -----------------------------------------------------------------------------------
