@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
+from polyreel import media
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import ConfigurationError
 from polyreel.core.filters import F
@@ -27,7 +29,6 @@ from .conftest import BLUE, GREEN, RED, WHITE, varied, write_clip, write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .conftest import MakeEmbedder, OpenSearch
 
@@ -481,9 +482,7 @@ def test_a_hundred_videos_in_a_faulty_service_are_there_once_and_in_little_more_
     records = list(search._opened().scan())
     assert len({record.id for record in records}) == len(records) == VIDEOS * 4
     assert most <= AT_ONCE
-    assert all(struck.get(name, 0) > 0 for name in ("429", "500", "lost")), (
-        "they must strike to mean something"
-    )
+    assert all(struck.get(name, 0) > 0 for name in ("429", "500", "lost")), "a fault never struck"
     lost, broken = (struck.get(f"{name} POST /embed-v2/tasks", 0) for name in ("lost", "500"))
     assert len(set(files)) == VIDEOS
     assert len(files) - VIDEOS == (0 if names_sources else lost)  # paid again only where nothing can be found
@@ -494,3 +493,34 @@ def test_a_hundred_videos_in_a_faulty_service_are_there_once_and_in_little_more_
     if ratio > FACTOR and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
         need("quiet-machine", f"{ratio:.2f} times the ideal time says nothing while others keep it busy")
     assert ratio <= FACTOR
+
+
+# -- footage -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """Real clips: POLYREEL_TEST_VIDEOS, or `../shared/videos` beside the repository; drawn ones elsewhere."""
+    beside = Path(__file__).resolve().parents[2].parent / "shared" / "videos"
+    folder = Path(os.environ.get("POLYREEL_TEST_VIDEOS", beside))
+    if not folder.is_dir():
+        folder = tmp_path / "drawn"
+        media.render_samples(folder, size=(640, 360), fps=6)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_picture_finds_the_video_that_it_was_taken_from(
+    service: Emulator, make_embedder: MakeEmbedder, open_search: OpenSearch, footage: Path, tmp_path: Path
+) -> None:
+    search = open_search(make_embedder(), recipe=Recipe())
+    report = search.ingest(footage, workers=4)
+    taken = [video for video in report.videos if video.outcome is Outcome.INGESTED]
+    refused = [video.reason or "" for video in report.videos if video.outcome is Outcome.FAILED]
+    assert all("Marengo takes" in reason for reason in refused)
+    assert len(taken) >= 8
+    for video in taken:
+        media.thumbnail(Path(video.path), tmp_path / "query.jpg", at_ms=round(video.duration * 500))
+        (hit,) = search.search(image=tmp_path / "query.jpg", limit=1)
+        assert Path(hit.uri).name == Path(video.path).name
+    assert service.refused == []

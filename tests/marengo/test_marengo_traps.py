@@ -164,7 +164,7 @@ def test_an_error_is_known_by_its_status(
             do()
         assert type(caught.value) is kind
         if body in (FLAT, NESTED) and (status, body) != (413, FLAT):  # of which the SDK leaves nothing
-            assert "some words" in str(caught.value)
+            assert "some_code: some words" in str(caught.value)
         if body == NESTED and status != 413:
             assert caught.value.request_id == "r-1"
 
@@ -338,6 +338,30 @@ def test_the_listing_is_read_to_its_end_and_no_further(
     assert service.asked["GET /embed-v2/tasks"] == 3
     assert embedder.find(replace(placed, recipe=Recipe(window=2.0)), time.time()) is None
     assert service.asked["GET /embed-v2/tasks"] == 7  # three pages, and the empty one
+
+
+def test_a_task_that_failed_is_not_found_again(
+    service: Emulator, make_embedder: MakeEmbedder, order: Order
+) -> None:
+    embedder = make_embedder()
+    placed = replace(order, video=replace(order.video, uri=embedder.hand_over(order)))
+    service.tasks.failing = ["it failed"]
+    embedder.submit(placed)
+    assert embedder.find(placed, time.time()) is None
+    ticket = embedder.submit(placed)
+    found = embedder.find(placed, time.time())
+    assert found is not None
+    assert found.id == ticket.id
+
+
+def test_a_task_of_before_the_intent_is_not_found(
+    service: Emulator, make_embedder: MakeEmbedder, order: Order
+) -> None:
+    embedder = make_embedder()
+    placed = replace(order, video=replace(order.video, uri=embedder.hand_over(order)))
+    service.tasks.all[embedder.submit(placed).id].created -= 3600
+    assert embedder.find(placed, time.time()) is None
+    assert embedder.find(placed, time.time() - 4000) is not None
 
 
 def test_a_listing_that_is_refused_is_no_empty_listing(
