@@ -48,6 +48,9 @@ def run(
     }
 
     def do(script: str, words: str, **more: str) -> list[str]:
+        if more["STORE__KIND"] == "milvus":
+            pytest.importorskip("milvus_lite")
+            more["STORE__PATH"] = "videos.db"  # a file, where the others want a folder
         for name, value in {**settings, **more}.items():
             monkeypatch.setenv(f"POLYREEL_STACKS__TUTORIAL__{name}", value)
         monkeypatch.setattr(sys, "argv", [script, str(videos), words])
@@ -61,7 +64,7 @@ class Run(Protocol):
     def __call__(self, script: str, words: str, **more: str) -> list[str]: ...
 
 
-@pytest.mark.parametrize("kind", ["memory", "qdrant"])
+@pytest.mark.parametrize("kind", ["memory", "qdrant", "milvus"])
 def test_clips_are_found_by_a_stored_clip_and_by_words(run: Run, service: Emulator, kind: str) -> None:
     lines = run("milvus_marengo.py", "the blue sea", STORE__KIND=kind)
     assert lines[0] == "{'ingested': 3}"
@@ -77,7 +80,7 @@ def test_clips_are_found_by_a_stored_clip_and_by_words(run: Run, service: Emulat
     assert len(service.tasks.all) == 3
 
 
-@pytest.mark.parametrize("kind", ["memory", "qdrant"])
+@pytest.mark.parametrize("kind", ["memory", "qdrant", "milvus"])
 def test_videos_are_recommended_with_the_template_of_the_tutorial(
     run: Run, service: Emulator, kind: str
 ) -> None:
