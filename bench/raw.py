@@ -1,8 +1,8 @@
 """The engines without polyreel: the best direct calls that we know of, to measure against.
 
 A `Raw` searches the collection that an open store holds, so that both sides look at the same data, and writes
-into collections of its own that are made alike. What it is given to write was prepared outside of the timed
-calls: ids, vectors and payloads as the driver takes them, with all that polyreel keeps of a record.
+into collections of its own that are made alike. Both sides are given the same records, and what is stored of
+them is the same: making ids, payloads and the vectors of words is work of either side.
 """
 
 from __future__ import annotations
@@ -41,16 +41,12 @@ class Raw(ABC):
         """The same for several, in the quickest way that the engine has."""
 
     @abstractmethod
-    def prepare(self, records: Sequence[Record]) -> list[Any]:
-        """Records as the driver takes them; not timed."""
-
-    @abstractmethod
     def begin(self, name: str) -> None:
         """Make an empty collection to write into, like the store's; not timed."""
 
     @abstractmethod
-    def write(self, rows: list[Any]) -> None:
-        """Write what was prepared."""
+    def write(self, records: Sequence[Record]) -> None:
+        """Write records."""
 
     @abstractmethod
     def close(self) -> None:
@@ -81,17 +77,13 @@ class RawMatrix(Raw):
             for at in range(len(vectors))
         ]
 
-    def prepare(self, records: Sequence[Record]) -> list[Any]:
-        """As they are."""
-        return list(records)
-
     def begin(self, name: str) -> None:
         """Nothing."""
 
-    def write(self, rows: list[Any]) -> None:
-        """Keep the rows, and their vectors in a matrix at unit length."""
-        kept = {row.id: row for row in rows}
-        matrix = np.asarray([row.content for row in kept.values()], np.float32)
+    def write(self, records: Sequence[Record]) -> None:
+        """Keep the records, and their vectors in a matrix at unit length."""
+        kept = {record.id: record for record in records}
+        matrix = np.asarray([cast("Vector", record.content) for record in kept.values()], np.float32)
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
 
     def close(self) -> None:
@@ -126,19 +118,6 @@ class RawEdge(Raw):
         found = self._store._folder.shard.query_batch(edge.QueryBatchRequest(requests))
         return [[point.payload or {} for point in hits] for hits in found]
 
-    def prepare(self, records: Sequence[Record]) -> list[Any]:
-        """Ids, vectors (those of words, too) and payloads."""
-        from ..backends.qdrant import points
-        from ..core import lexical
-
-        schema = self._store.schema
-        rows = []
-        for record in records:
-            words = points.sparse(lexical.document(record.text))
-            payload = points.payload(record, schema)
-            rows.append((points.point_id(record.id), record.content, words, payload))
-        return rows
-
     def begin(self, name: str) -> None:
         """A collection that polyreel's own code makes, so that its indexes are the same."""
         from dataclasses import replace
@@ -149,16 +128,21 @@ class RawEdge(Raw):
         self._written = QdrantEdgeStore(path=self._folder)
         self._written.open(replace(self._store.meta.spec, name=name), create=True)
 
-    def write(self, rows: list[Any]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """`EdgeShard.update` in batches."""
+        from ..backends.qdrant import points
+        from ..core import lexical
+
         assert self._written is not None
-        edge, shard = self._edge, self._written._folder.shard
-        for at in range(0, len(rows), BATCH):
-            points = [
-                edge.Point(id, {"": vector, "words": edge.SparseVector(*words)}, payload)
-                for id, vector, words, payload in rows[at : at + BATCH]
-            ]
-            shard.update(edge.UpdateOperation.upsert_points(points))
+        edge, shard, schema = self._edge, self._written._folder.shard, self._store.schema
+        for at in range(0, len(records), BATCH):
+            batch = []
+            for record in records[at : at + BATCH]:
+                words = edge.SparseVector(*points.sparse(lexical.document(record.text)))
+                vectors = {"": record.content, points.WORDS: words}
+                payload = points.payload(record, schema)
+                batch.append(edge.Point(points.point_id(record.id), vectors, payload))
+            shard.update(edge.UpdateOperation.upsert_points(batch))
 
     def close(self) -> None:
         """Close the collection that was written."""
@@ -195,21 +179,6 @@ class RawQdrantClient(Raw):
             found = client.query_batch_points(self._store.meta.spec.name, requests)
         return [[point.payload or {} for point in each.points] for each in found]
 
-    def prepare(self, records: Sequence[Record]) -> list[Any]:
-        """Ids, vectors (those of words, too) and payloads."""
-        from qdrant_client import models
-
-        from ..backends.qdrant import points
-        from ..core import lexical
-
-        rows = []
-        for record in records:
-            indices, values = points.sparse(lexical.document(record.text))
-            words = models.SparseVector.model_construct(indices=indices, values=values)
-            vectors = {"dense": record.content, "words": words}
-            rows.append((points.point_id(record.id), vectors, points.payload(record, self._store.schema)))
-        return rows
-
     def begin(self, name: str) -> None:
         """A collection beside the store's."""
         from qdrant_client import models
@@ -225,17 +194,24 @@ class RawQdrantClient(Raw):
                 sparse_vectors_config={"words": models.SparseVectorParams()},
             )
 
-    def write(self, rows: list[Any]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """`upsert` in batches, of points that pydantic doesn't validate again."""
         from qdrant_client import models
 
+        from ..backends.qdrant import points
+        from ..core import lexical
+
         with self._store._using() as client:
-            for at in range(0, len(rows), BATCH):
-                points = [
-                    models.PointStruct.model_construct(id=id, vector=vectors, payload=payload)
-                    for id, vectors, payload in rows[at : at + BATCH]
-                ]
-                client.upsert(self._name, points=points, wait=True)
+            for at in range(0, len(records), BATCH):
+                batch = []
+                for record in records[at : at + BATCH]:
+                    indices, values = points.sparse(lexical.document(record.text))
+                    words = models.SparseVector.model_construct(indices=indices, values=values)
+                    vectors = {"dense": record.content, points.WORDS: words}
+                    payload = points.payload(record, self._store.schema)
+                    id = points.point_id(record.id)
+                    batch.append(models.PointStruct.model_construct(id=id, vector=vectors, payload=payload))
+                client.upsert(self._name, points=batch, wait=True)
 
     def close(self) -> None:
         """The client is the store's."""
@@ -275,13 +251,6 @@ class RawMilvus(Raw):
         )
         return [[hit["entity"] for hit in hits] for hits in found]
 
-    def prepare(self, records: Sequence[Record]) -> list[Any]:
-        """Rows."""
-        from ..backends.milvus import rows
-
-        spec, words = self._store.meta.spec, self._store._words
-        return [rows.row(record, spec.fields, spec.space.metric, words=words) for record in records]
-
     def begin(self, name: str) -> None:
         """A collection that polyreel's own code makes, so that its indexes are the same."""
         from dataclasses import replace
@@ -295,10 +264,17 @@ class RawMilvus(Raw):
         collection.make_ready(self._client, spec, index, words=self._store._words)
         self._client.load_collection(name)
 
-    def write(self, rows: list[Any]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """`upsert` in batches."""
-        for at in range(0, len(rows), BATCH):
-            self._client.upsert(self._name, rows[at : at + BATCH], timeout=60)
+        from ..backends.milvus import rows
+
+        spec, words = self._store.meta.spec, self._store._words
+        for at in range(0, len(records), BATCH):
+            batch = [
+                rows.row(record, spec.fields, spec.space.metric, words=words)
+                for record in records[at : at + BATCH]
+            ]
+            self._client.upsert(self._name, batch, timeout=60)
 
     def close(self) -> None:
         """The client is the store's."""

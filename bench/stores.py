@@ -161,7 +161,6 @@ def _written(engine: Engine, data: Data, store: VectorStore, raw: Raw) -> tuple[
     """Seconds a record to write through polyreel and directly, and how the speeds compare."""
     count = min(engine.written, len(data.stored))
     records = list(replace(data, stored=data.stored[:count]).records())
-    rows = raw.prepare(records)
     mine: list[float] = []
     direct: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +170,7 @@ def _written(engine: Engine, data: Data, store: VectorStore, raw: Raw) -> tuple[
             raw.begin(f"raw{at % 9}")
             ways: list[tuple[list[float], Callable[[], object]]] = [
                 (mine, partial(other.upsert, records)),
-                (direct, partial(raw.write, rows)),
+                (direct, partial(raw.write, records)),
             ]
             for spent, way in ways if at % 2 else ways[::-1]:
                 began = time.perf_counter()

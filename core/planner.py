@@ -120,7 +120,7 @@ class Planner:
         if len(nears) == 1 and nears[0][0] > 0 and wanted.fusion is not Fusion.RANK:
             return (yield from self._found(wanted, wanted.base, nears[0][1], run))
         if wanted.base.min_score is not None:
-            raise InvalidQueryError("min_score needs similarities, which fused ranks are not")
+            raise InvalidQueryError("min_score needs similarities; fused ranks are none", hint="leave one of them out")
         pool = replace(wanted.base, limit=max(wanted.base.limit * _OVERFETCH, _POOL))
         lists = yield from together([self._found(wanted, pool, near, run) for _, near in nears])
         run.planned.append("fused ranks")
