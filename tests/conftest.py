@@ -54,12 +54,12 @@ def _need(resource: str, reason: str) -> NoReturn:
 
 
 class Serve(Protocol):
-    """Starts a real server for the rest of the session, and gives its address."""
+    """Starts a real server for the rest of the module, since an idle one slows others; gives its address."""
 
     def __call__(self, name: str, *arguments: str) -> str: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve() -> Iterator[Serve]:
     """`serve("milvus", "--data", folder)` runs `tools/servers/milvus.py` where `make servers` installed it.
 

@@ -69,13 +69,13 @@ def _no_ambient_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         monkeypatch.setenv(name, str(tmp_path / "none"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def swift(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
     endpoint = serve("swift", "--data", str(tmp_path_factory.mktemp("swift") / "data"), "--fresh")
     return Server(endpoint, "test:tester", "testing", {})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rclone(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
     endpoint = serve("rclone", "--data", str(tmp_path_factory.mktemp("rclone") / "data"), "--fresh")
     return Server(endpoint, "test-access", "test-secret", {"checksums": "when_required"})
