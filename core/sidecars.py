@@ -125,7 +125,7 @@ def _string(known: Mapping[str, object], key: str) -> str:
     value = known.get(key) or ""
     if not isinstance(value, str):
         raise InvalidQueryError(f"{key} must be a string, not {shown(value)}")
-    return value
+    return _whole(value, key)
 
 
 def _strings(known: Mapping[str, object], key: str) -> Sequence[str]:
@@ -133,16 +133,31 @@ def _strings(known: Mapping[str, object], key: str) -> Sequence[str]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
         raise InvalidQueryError(f"{key} must be a string or a list of strings, not {shown(value)}")
-    return values
+    return [_whole(each, key) for each in values]
 
 
 def _captions(value: object, path: Path) -> tuple[Line, ...]:
     try:
         return tuple(
-            Line(round(line["start"] * 1000), round(line["end"] * 1000), str(line["text"]))
+            Line(
+                round(line["start"] * 1000),
+                round(line["end"] * 1000),
+                _whole(str(line["text"]), "captions"),
+            )
             for line in value  # type: ignore[attr-defined]
         )
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InvalidQueryError(
             f"captions of {path.name} can't be read", hint='write [{"start": 0.0, "end": 2.5, "text": "..."}]'
         ) from error
+
+
+def _whole(text: str, key: str) -> str:
+    """The text, unless it holds half of a surrogate pair, which JSON can write and no store can keep."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidQueryError(
+            f"{key} holds half of a character: {shown(text)}", hint="write the whole character, or none"
+        ) from error
+    return text

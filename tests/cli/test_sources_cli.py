@@ -42,6 +42,16 @@ def test_rows_name_and_describe_videos(shell: Shell, clip: Path) -> None:
     assert title_of(shell) == ["From a row"]
 
 
+def test_half_of_a_character_in_a_row_stops_no_other_row(shell: Shell, clip: Path) -> None:
+    shutil.copy(clip, "other.mp4")
+    rows = '{"uri": "clip.mp4", "title": "\\ud800"}\n{"uri": "other.mp4", "title": "Whole"}\n'
+    (shell.folder / "rows.jsonl").write_text(rows)
+    said = shell("ingest", "--from", "rows.jsonl")
+    assert said.code == 1
+    assert "failed: rows.jsonl:1: title holds half of a character" in said.err
+    assert title_of(shell) == ["Whole"]
+
+
 def test_the_standard_input_brings_sources(shell: Shell, clip: Path) -> None:
     lines = '{"uri": "clip.mp4", "title": "From a pipe"}\n'
     for arguments in (["ingest", "-"], ["ingest", "--from", "-"]):

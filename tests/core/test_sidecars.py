@@ -71,6 +71,23 @@ def test_a_value_of_another_type_is_named(tmp_path: Path, known: dict[str, objec
         described_source(tmp_path / "a.mp4", known)
 
 
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"title": "half \ud800"},
+        {"tags": ["whole", "\udfff"]},
+        {"caption": "\ud83c"},
+        {"transcript": "\ud800"},
+        {"captions": [{"start": 0, "end": 1, "text": "\ud800"}]},
+    ],
+)
+def test_half_of_a_character_which_no_store_could_keep_is_refused(
+    tmp_path: Path, known: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidQueryError, match=f"{min(known)} holds half of a character: .*ud"):
+        described_source(tmp_path / "clip.mp4", known)
+
+
 def test_nothing_is_as_good_as_left_out(tmp_path: Path) -> None:
     known = dict.fromkeys(("title", "tags", "caption", "captions", "transcript", "fields"))
     assert described_source(tmp_path / "a.mp4", known) == described_source(tmp_path / "a.mp4", {})
