@@ -63,7 +63,7 @@ def count(given: Iterable[str | Path]) -> int | None:
     if any(text == STDIN or is_uri(text) for text in texts):
         return None
     try:
-        return sum(1 for text in texts for _ in files_at(Path(text).expanduser()))
+        return sum(1 for text in filter(None, texts) for _ in files_at(Path(text).expanduser()))
     except PolyreelError:  # which `discover` brings, too
         return None
 
@@ -81,6 +81,8 @@ class _Finder:
     def meant_by(self, given: str) -> Iterator[Found]:
         """Every video behind one argument; where there is none, why."""
         try:
+            if not given:
+                raise InvalidQueryError("an empty text names no source", hint="name files or folders")
             if given == STDIN:
                 for row in read_list():
                     yield from self.in_row(row)

@@ -12,6 +12,7 @@ from pathlib import Path
 from .comparing import Comparer
 from .discovery import discover
 from .errors import InvalidQueryError, PolyreelError
+from .fields import shown
 from .gc import Collector, GcReport
 from .inference import Inferred, Undeclared, infer
 from .ingest import Ingest
@@ -68,8 +69,9 @@ class Intake:
         if not paths and not files and not options.retry_failed:
             raise InvalidQueryError("there is nothing to ingest", hint="name files or folders")
         workers = stack.workers if options.workers is None else options.workers
-        if workers < 1:
-            raise InvalidQueryError(f"workers is {workers}; it must be at least 1")
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise InvalidQueryError(f"workers is {workers!r}; it must be a whole number of at least 1")
+        _check_described(described)
         stack.objects.ensure_bucket()
         manifests = Manifests(stack.objects, store.meta.uid) if store else None
         maker, schema = self._maker(), store.schema if store else stack.fields
@@ -101,6 +103,7 @@ class Intake:
         self, paths: tuple[str | Path, ...], rows: Paths, described: Described | None
     ) -> Inferred:
         """Types for values that the stack doesn't declare; as `VideoSearch.infer_fields`."""
+        _check_described(described)
         sources = discover(paths, described, rows=_listed(rows), objects=self.stack.objects)
         return infer(sources, self.stack.fields)
 
@@ -135,6 +138,14 @@ def _settled(store: VectorStore, options: Options) -> str | None:
         LOGGER.warning("unsettled", exc_info=error)
         return redacted(error)
     return None
+
+
+def _check_described(described: Described | None) -> None:
+    for name, known in (described or {}).items():
+        if not isinstance(known, Mapping):
+            raise InvalidQueryError(
+                f"described[{name!r}] must be an object of titles, tags, captions and fields, not {shown(known)}"
+            )
 
 
 def _listed(paths: Paths) -> tuple[str | Path, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import InvalidQueryError, NotFoundError
+from .fields import shown
 from .filter_json import from_json
 from .filters import F, Filter
 from .lexical import query as lexical_query
@@ -100,6 +101,7 @@ class Query:
             InvalidQueryError: There is none, or a part or weight is wrong.
             NotFoundError: A file isn't there.
         """
+        self._check_types()
         parts = _named(self.wanted())
         unknown = self.weights.keys() - {part.name for part in parts}
         if unknown:
@@ -150,11 +152,22 @@ class Query:
             (Modality.VIDEO, self.video),
             (Modality.AUDIO, self.audio),
         ):
-            parts += [Part(modality.value, media=_medium(modality, each)) for each in _several(sources)]
+            parts += [Part(modality.value, media=_medium(modality, each)) for each in _several(modality.value, sources)]
         if self.vector is not None:
             parts.append(Part("vector", vector=self.vector))
-        parts += [Part("like", like=str(each)) for each in _several(self.like)]
+        parts += [Part("like", like=str(each)) for each in _several("like", self.like)]
         return parts + ([] if (words := self._words()) is None else [_lexical(words)])
+
+    def _check_types(self) -> None:
+        """Refuse what Python would stumble over later."""
+        for name, kind, what in (
+            ("weights", Mapping, "a mapping of parts and numbers"),
+            ("without", str | Mapping | None, "a text, or a mapping of parts"),
+            ("hybrid", bool, "True or False"),
+            ("exact", bool, "True or False"),
+        ):
+            if not isinstance(value := getattr(self, name), kind):
+                raise InvalidQueryError(f"{name} takes {what}, not {shown(value)}")
 
     def _words(self) -> str | None:
         """What is looked up as words."""
@@ -203,8 +216,13 @@ def _medium(modality: Modality, source: str | Path) -> Media:
     return Media(modality, path=path)
 
 
-def _several(sources: Sources) -> Sequence[str | Path]:
-    return [sources] if isinstance(sources, str | Path) else sources
+def _several(name: str, sources: Sources) -> Sequence[str | Path]:
+    """The addresses or ids of one argument, none of which is empty."""
+    given = [sources] if isinstance(sources, str | Path) else sources
+    if isinstance(given, Sequence) and all(isinstance(each, str | Path) and str(each) for each in given):
+        return given
+    what = "an id, or several" if name == "like" else "a path or an address, or several"
+    raise InvalidQueryError(f"{name} takes {what}, not {shown(sources)}")
 
 
 def _named(parts: Sequence[Part]) -> list[Part]:

@@ -127,6 +127,7 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
     # files
     "a missing file": (["ingest", "nothing.mp4"], 1, "there is no file nothing.mp4"),
     "nothing to ingest": (["ingest"], 2, "nothing to ingest"),
+    "an empty source": (["ingest", ""], 1, "an empty text names no source"),
     "a folder without videos": (["ingest", "folder"], 1, "no video in the folder folder"),
     "text named .mp4": (["ingest", "text.mp4"], 1, "text.mp4 is not a video or is broken"),
     "an empty file": (["ingest", "empty.mp4"], 1, "empty.mp4 is empty (0 bytes)"),
@@ -159,6 +160,7 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
     "an unknown scope": (["search", "a", "--scope", "scene"], 2, "scope is 'scene'"),
     "an unknown grouping": (["search", "a", "--group-by", "day"], 2, "group_by is 'day'"),
     "an unknown video to stay within": (["search", "a", "--within", "none"], 1, "there is no video 'none'"),
+    "an empty name of a picture": (["search", "--image", ""], 2, "image takes a path or an address"),
     "a missing picture": (["search", "--image", "nothing.jpg"], 1, "no image file nothing.jpg"),
     "a picture that is none": (["search", "--image", "text.jpg"], 1, "text.jpg is not a picture"),
     "a truncated picture": (["search", "--image", "cut.jpg"], 1, "cut.jpg is a broken picture"),
@@ -696,8 +698,21 @@ _CALLS: dict[str, tuple[Any, type[PolyreelError], str]] = {
     "an unknown fusion": (lambda s: s.search("a", fusion="best"), InvalidQueryError, "fusion is 'best'"),
     "unlike an unknown kind": (lambda s: s.search("a", without={"smell": "x"}), InvalidQueryError, "smell"),
     "a missing file": (lambda s: s.search(image=Path("none.jpg")), NotFoundError, "none.jpg"),
+    "a number for a picture": (lambda s: s.search(image=5), InvalidQueryError, "image takes a path"),
+    "a number among videos": (lambda s: s.search(video=["a.mp4", 5]), InvalidQueryError, "video takes a path"),
+    "None for a record": (lambda s: s.search("a", like=None), InvalidQueryError, "like takes an id"),
+    "a number for weights": (lambda s: s.search("a", weights=5), InvalidQueryError, "weights takes"),
+    "a number to be unlike": (lambda s: s.search("a", without=5), InvalidQueryError, "without takes a text"),
+    "a word for a flag": (lambda s: s.search("a", exact="no"), InvalidQueryError, "exact takes True or"),
     "nothing to ingest": (lambda s: s.ingest(), InvalidQueryError, "nothing to ingest"),
-    "half a worker": (lambda s: s.ingest("a.mp4", workers=0), InvalidQueryError, "workers is 0"),
+    "no worker": (lambda s: s.ingest("a.mp4", workers=0), InvalidQueryError, "workers is 0"),
+    "half a worker": (lambda s: s.ingest("a.mp4", workers=1.5), InvalidQueryError, "workers is 1.5"),
+    "a word for what is known": (
+        lambda s: s.ingest("a.mp4", described={"a.mp4": "Title"}),
+        InvalidQueryError,
+        "described['a.mp4'] must be an object",
+    ),
+    "a word for an age": (lambda s: s.gc(older_than="an hour"), InvalidQueryError, "older_than is an hour"),
 }
 
 
