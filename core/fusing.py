@@ -12,11 +12,18 @@ RRF_K = 60
 """Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009."""
 
 Segment = tuple[str, str, int, int]
+Shown = str | Segment
+"""A place in a list: a video of a grouped one, else a segment, whichever of its rows stands for it."""
 
 
 def segment(record: Record) -> Segment:
     """What the rows of several channels have in common."""
     return record.video_id, record.scope.value, record.start_ms, record.end_ms
+
+
+def shown(hit: Hit, *, grouped: bool) -> Shown:
+    """What no later page may show again."""
+    return hit.video_id if grouped else segment(hit.record)
 
 
 def order(hit: Hit) -> tuple[float, str, int, str]:

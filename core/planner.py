@@ -18,7 +18,7 @@ from .embedder import Embedder
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .filter_json import to_json
 from .filters import F
-from .fusing import folded, fused, likeness, order
+from .fusing import Shown, folded, fused, likeness, order, shown
 from .media import Media
 from .query import Fusion, Part, Query
 from .records import Hit, Vector
@@ -61,29 +61,30 @@ class Planner:
     embedder: Embedder | None
     staging: Staging
 
-    def answer(self, queries: Sequence[Query], *, seen: frozenset[str] = frozenset()) -> list[Page]:
+    def answer(self, queries: Sequence[Query], *, seen: frozenset[Shown] = frozenset()) -> list[Page]:
         """A page of each query; what all of them ask at the same time goes to the store in one batch.
 
         Args:
             queries: What is asked.
-            seen: What was shown already: records, or videos of a grouped list.
+            seen: What was shown already: segments, or videos of a grouped list.
         """
         return answered(together([self._page(query, seen) for query in queries]), self.store)
 
-    def _page(self, query: Query, seen: frozenset[str]) -> Asking[Page]:
+    def _page(self, query: Query, seen: frozenset[Shown]) -> Asking[Page]:
         began, run = time.perf_counter(), Run()
         wanted = self._wanted(query, seen)
         media = [part.media for part in wanted.parts if part.media]
         with self.staging.leased(media, self._schemes()) as leased:
             wanted = replace(wanted, parts=_with_media(wanted.parts, leased))
             found = yield from self._ranked(wanted, run)
-            fresh = sorted((hit for hit in found if _shown(hit, wanted) not in seen), key=order)
+            unseen = (hit for hit in found if shown(hit, grouped=wanted.grouped) not in seen)
+            fresh = sorted(unseen, key=order)
             hits = self._with_similarity(fresh[: query.limit], wanted.parts, run)
         run.timing["total"] = time.perf_counter() - began
         explain = self._explain(wanted, run)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
 
-    def _wanted(self, query: Query, seen: frozenset[str]) -> _Wanted:
+    def _wanted(self, query: Query, seen: frozenset[Shown]) -> _Wanted:
         parts, fusion, grouped = query.parts(), query.chosen_fusion(), query.by_video()
         limit = query.limit
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
@@ -120,8 +121,11 @@ class Planner:
         if len(nears) == 1 and nears[0][0] > 0 and wanted.fusion is not Fusion.RANK:
             return (yield from self._found(wanted, wanted.base, nears[0][1], run))
         if wanted.base.min_score is not None:
-            raise InvalidQueryError("min_score needs similarities; fused ranks are none", hint="leave one of them out")
-        pool = replace(wanted.base, limit=max(wanted.base.limit * _OVERFETCH, _POOL))
+            raise InvalidQueryError(
+                "min_score needs similarities; fused ranks are none", hint="leave one of them out"
+            )
+        deep = min(max(wanted.base.limit * _OVERFETCH, _POOL), self.store.can.max_limit)
+        pool = replace(wanted.base, limit=max(wanted.base.limit, deep))
         lists = yield from together([self._found(wanted, pool, near, run) for _, near in nears])
         run.planned.append("fused ranks")
         return fused([(weight, hits) for (weight, _), hits in zip(nears, lists, strict=True)])
@@ -231,19 +235,20 @@ class Planner:
     def _by_video(
         self, request: SearchRequest, excluded: frozenset[str], run: Run
     ) -> Asking[tuple[Hit, ...]]:
-        if Feature.GROUP in self.store.can.features and not excluded:
+        can = self.store.can
+        if Feature.GROUP in can.features and not excluded and request.limit <= can.max_limit:
             run.native.append("group by video")
             return (yield from asked(replace(request, group=Group()), run)).hits
         run.planned.append("group by video")
-        return (yield from _first_of_each(self._beyond(request, run), request.limit, excluded))
+        ask = self._beyond(request, run)
+        return (yield from _first_of_each(ask, request.limit, excluded, most=can.max_limit))
 
     def _beyond(self, request: SearchRequest, run: Run) -> Callable[[int, Sequence[str]], Asking[Answer]]:
         """A function that asks for hits of other videos than the ones seen."""
 
         def ask(limit: int, seen: Sequence[str]) -> Asking[Answer]:
             where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
-            most = min(limit, self.store.can.max_limit)
-            return asked(replace(request, where=where, limit=most), run)
+            return asked(replace(request, where=where, limit=limit), run)
 
         return ask
 
@@ -270,7 +275,8 @@ class Planner:
         vectors = {part.name: self._vector(part, run) for part in parts}
         with run.timed("fetch"):
             stored = self.store.fetch([hit.id for hit in hits], vectors=True)
-        return likeness([stored[hit.id].content for hit in hits], vectors)
+        found = (stored.get(hit.id) for hit in hits)  # one may have been deleted since
+        return likeness([record.content if record else None for record in found], vectors)
 
     def _explain(self, wanted: _Wanted, run: Run) -> dict[str, object]:
         return {
@@ -291,11 +297,6 @@ def _compared(hit: Hit, similarity: Mapping[str, float]) -> Hit:
     return Hit(hit.record, hit.score, hit.score_kind, similarity)
 
 
-def _shown(hit: Hit, wanted: _Wanted) -> str:
-    """What a page must not show again."""
-    return hit.video_id if wanted.grouped else hit.id
-
-
 def _with_media(parts: Sequence[Part], media: Sequence[Media]) -> list[Part]:
     """The parts with their media at the addresses that were staged for them."""
     staged = iter(media)
@@ -303,12 +304,12 @@ def _with_media(parts: Sequence[Part], media: Sequence[Media]) -> list[Part]:
 
 
 def _first_of_each(
-    ask: Callable[[int, Sequence[str]], Asking[Answer]], wanted: int, excluded: frozenset[str]
+    ask: Callable[[int, Sequence[str]], Asking[Answer]], wanted: int, excluded: frozenset[str], *, most: int
 ) -> Asking[tuple[Hit, ...]]:
-    """The best hit of each video, until there are enough or the data ends."""
+    """The best hit of each video, until there are enough or the data ends; `most` hits come at once."""
     best: dict[str, Hit] = {}
     while len(best) < wanted:
-        limit = (wanted - len(best)) * _OVERFETCH + len(excluded)
+        limit = min((wanted - len(best)) * _OVERFETCH + len(excluded), most)
         hits = (yield from ask(limit, list(best))).hits
         before = len(best)
         for hit in hits:

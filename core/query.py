@@ -152,7 +152,10 @@ class Query:
             (Modality.VIDEO, self.video),
             (Modality.AUDIO, self.audio),
         ):
-            parts += [Part(modality.value, media=_medium(modality, each)) for each in _several(modality.value, sources)]
+            parts += [
+                Part(modality.value, media=_medium(modality, each))
+                for each in _several(modality.value, sources)
+            ]
         if self.vector is not None:
             parts.append(Part("vector", vector=self.vector))
         parts += [Part("like", like=str(each)) for each in _several("like", self.like)]

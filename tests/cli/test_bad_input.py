@@ -699,7 +699,11 @@ _CALLS: dict[str, tuple[Any, type[PolyreelError], str]] = {
     "unlike an unknown kind": (lambda s: s.search("a", without={"smell": "x"}), InvalidQueryError, "smell"),
     "a missing file": (lambda s: s.search(image=Path("none.jpg")), NotFoundError, "none.jpg"),
     "a number for a picture": (lambda s: s.search(image=5), InvalidQueryError, "image takes a path"),
-    "a number among videos": (lambda s: s.search(video=["a.mp4", 5]), InvalidQueryError, "video takes a path"),
+    "a number among videos": (
+        lambda s: s.search(video=["a.mp4", 5]),
+        InvalidQueryError,
+        "video takes a path",
+    ),
     "None for a record": (lambda s: s.search("a", like=None), InvalidQueryError, "like takes an id"),
     "a number for weights": (lambda s: s.search("a", weights=5), InvalidQueryError, "weights takes"),
     "a number to be unlike": (lambda s: s.search("a", without=5), InvalidQueryError, "without takes a text"),
