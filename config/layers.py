@@ -20,6 +20,8 @@ from .values import suggestion
 CONFIG = f"{PREFIX}CONFIG"
 FILE = "polyreel.toml"
 ROLES = ("store", "embedder", "objects")
+PLACES = frozenset({"path", "client_path", "client_memory", "url"})
+"""Keys of a store of which one says where the records are."""
 DEFAULTS = {"collection": "videos", "state": ".polyreel/state"}
 """Keys of a stack that neither it nor its preset sets."""
 
@@ -65,12 +67,23 @@ def merged(place: Place) -> Tree:
 
 def overlay(below: Tree, above: Tree) -> Tree:
     """Both trees in one: the upper one's values win, and an adapter of another kind replaces the section."""
-    children = dict(below.children)
+    children = _staying(below, above)
     for key, node in above.children.items():
         under = children.get(key)
         merge = isinstance(node, Tree) and isinstance(under, Tree) and not _switches(under, node)
         children[key] = overlay(under, node) if merge else node  # type: ignore[arg-type]
     return Tree(above.path, above.origin, children)
+
+
+def _staying(below: Tree, above: Tree) -> dict[str, Node]:
+    """The lower children; a preset's place of the records goes where the upper tree names another one."""
+    is_store = len(above.path) == 3 and above.path[0] == "stacks" and above.path[2] == "store"
+    going = PLACES if is_store and PLACES & above.children.keys() else frozenset()
+    return {
+        key: node
+        for key, node in below.children.items()
+        if key not in going or not all(leaf.origin.shipped for leaf in node.leaves)
+    }
 
 
 def _switches(below: Tree, above: Tree) -> bool:

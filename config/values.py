@@ -56,7 +56,7 @@ def keywords(make: Callable[..., object], tree: Tree, given: Iterable[str] = ())
             raise _unknown(node, keys)
     for name, key in keys.items():
         if key.required and name not in tree.children:
-            raise ConfigurationError(f"{tree.section} lacks the key {name!r}")
+            raise ConfigurationError(f"{tree.section} lacks the key {name!r}", hint=_where_to_set(tree, name))
     return {name: read(node, keys[name].hint) for name, node in tree.children.items()}
 
 
@@ -162,6 +162,13 @@ def _suggested(value: object, choices: list[str]) -> str | None:
     items = value if isinstance(value, list) else [value]
     wrong = [item for item in items if isinstance(item, str) and item not in choices]
     return suggestion(wrong[0], choices) if wrong else None
+
+
+def _where_to_set(tree: Tree, name: str) -> str | None:
+    """What a stack that ships leaves to the user, since only they can know it."""
+    if not tree.origin.shipped:
+        return None
+    return f"set {variable((*tree.path, name))}, or write it under [{dotted(tree.path)}] in polyreel.toml"
 
 
 def _unknown(node: Node, keys: Mapping[str, hints.Key]) -> ConfigurationError:

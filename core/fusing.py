@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .media import Media
@@ -10,6 +11,7 @@ from .records import Hit, Record, ScoreKind, Vector
 
 RRF_K = 60
 """Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009."""
+_SAME = 1e-5  # scores that differ by less, as those of two engines may, are the same
 
 Segment = tuple[str, str, int, int]
 Shown = str | Segment
@@ -39,17 +41,38 @@ def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:
     return tuple(best.values())
 
 
-def fused(lists: Sequence[tuple[float, Sequence[Hit]]]) -> tuple[Hit, ...]:
-    """One ranking of several, each with its weight, by the ranks of the segments in them."""
-    scores: dict[Segment, float] = {}
-    hits: dict[Segment, Hit] = {}
+def fused(lists: Sequence[tuple[float, Sequence[Hit]]], *, by_video: bool = False) -> tuple[Hit, ...]:
+    """One ranking of several, each with its weight, by the ranks of the segments, or videos, in them.
+
+    Args:
+        lists: Weights and rankings; of videos, each with the best hit of every one.
+        by_video: Whether they are of videos, whose best hits may be other segments in each list; shown is the
+            one that counts most.
+    """
+    scores: dict[object, float] = {}
+    best: dict[object, tuple[float, Hit]] = {}
     for weight, found in lists:
-        for rank, hit in enumerate(sorted(found, key=order), start=1):
-            key = segment(hit.record)
-            hits.setdefault(key, hit)
-            scores[key] = scores.get(key, 0.0) + weight / (RRF_K + rank)
-    made = (replace(hit, score=scores[key], score_kind=ScoreKind.RRF) for key, hit in hits.items())
+        for rank, hit in _ranked(found):
+            key = hit.video_id if by_video else segment(hit.record)
+            share = weight / (RRF_K + rank)
+            scores[key] = scores.get(key, 0.0) + share
+            if key not in best or share > best[key][0]:
+                best[key] = share, hit
+    made = (replace(hit, score=scores[key], score_kind=ScoreKind.RRF) for key, (_, hit) in best.items())
     return tuple(sorted(made, key=order))
+
+
+def _ranked(found: Sequence[Hit]) -> Iterator[tuple[int, Hit]]:
+    """The hits with their ranks from 1 on.
+
+    Equally good ones share a rank: the clips of a video whose caption holds the words, or all the videos of
+    which a vector says nothing. Else their order, which means nothing, would count.
+    """
+    rank, score = 0, math.inf
+    for place, hit in enumerate(sorted(found, key=order), start=1):
+        if not math.isclose(hit.score, score, rel_tol=_SAME, abs_tol=_SAME):
+            rank, score = place, hit.score
+        yield rank, hit
 
 
 def likeness(

@@ -128,7 +128,8 @@ class Planner:
         pool = replace(wanted.base, limit=max(wanted.base.limit, deep))
         lists = yield from together([self._found(wanted, pool, near, run) for _, near in nears])
         run.planned.append("fused ranks")
-        return fused([(weight, hits) for (weight, _), hits in zip(nears, lists, strict=True)])
+        weighted = [(weight, hits) for (weight, _), hits in zip(nears, lists, strict=True)]
+        return fused(weighted, by_video=wanted.grouped)
 
     def _nears(self, wanted: _Wanted, run: Run) -> list[tuple[float, Near]]:
         """What is ranked, each with its weight: all that have vectors as one or each by itself, and words."""

@@ -122,7 +122,7 @@ def _chosen(places: Mapping[str, object]) -> Way:
     if len(places) > 1:
         raise ConfigurationError(
             f"{' and '.join(places)} say different places for the records",
-            hint=f"keep one of {keys}; a stack made from a preset has the preset's, so start one without",
+            hint=f"keep one of {keys}",
         )
     return next(way for way in WAYS if way.key in places)
 

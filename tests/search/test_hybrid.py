@@ -81,7 +81,8 @@ def test_a_hybrid_search_fuses_both_rankings_by_rank(search: VideoSearch, pictur
     words = search.search(lexical="chess game", limit=50)
     expected: dict[str, float] = {}
     for found in (pictures, words):
-        for rank, hit in enumerate(found, start=1):
+        for hit in found:
+            rank = 1 + sum(other.score > hit.score + 1e-6 for other in found)  # equally good ones share it
             expected[hit.id] = expected.get(hit.id, 0) + 1 / (60 + rank)
     result = search.search(image=image, lexical="chess game", limit=50)
     assert {hit.id: hit.score for hit in result} == pytest.approx(expected)
@@ -93,6 +94,17 @@ def test_a_hybrid_search_fuses_both_rankings_by_rank(search: VideoSearch, pictur
         assert hit.similarity["lexical"] == pytest.approx(held)
     by_id = {hit.id: hit.score for hit in pictures}
     assert result.hits[0].similarity["image"] == pytest.approx(by_id[result.hits[0].id], abs=1e-5)
+
+
+def test_a_grouped_hybrid_search_joins_what_both_rankings_say_of_a_video(
+    search: VideoSearch, picture: PictureOf
+) -> None:
+    """The words are those of all three clips of chess.mp4, the picture is that of its last one."""
+    image = picture("yellow")
+    best, *others = search.search(image=image, lexical="chess", group_by="video")
+    assert len({hit.video_id for hit in (best, *others)}) == 1 + len(others) == 3
+    assert (names([best]), best.start, best.score) == (["chess.mp4"], 4.0, pytest.approx(2 / 61))
+    assert all(hit.score < 1 / 61 for hit in others)
 
 
 def test_weights_turn_a_hybrid_search_to_one_side(search: VideoSearch, picture: PictureOf) -> None:
