@@ -94,7 +94,7 @@ class Tasks:
         embedder: Takes whole videos.
         journal: Remembers intents, tickets and what was handed over.
         timeout: Seconds for one video, from handing it over to its result.
-        tries: Submits of one video in one run.
+        tries: Submits of one video in one run. One that is refused for its number is none: it waits for its turn.
         pace: Of asking; share one among the videos of a run, since it learns.
         sleep: Tests put their own clock here.
     """
@@ -158,14 +158,14 @@ class Tasks:
         return self._submitted(handed, spent), True
 
     def _submitted(self, order: Order, spent: Spent) -> Ticket:
-        work = self._work(order)
-        for left in reversed(range(self.tries)):
+        work, left = self._work(order), self.tries
+        while True:
             task = self.journal.intend(order.video_id, work)
             spent.submits = task.submits
             try:
                 ticket = self.embedder.submit(order)
             except UnavailableError as error:  # the reply is lost; the task may be there
-                spent.lost += 1
+                spent.lost, left = spent.lost + 1, left - 1
                 LOGGER.warning("reply lost", extra={"video_id": order.video_id}, exc_info=error)
                 self._pause(self.pace.wait(0.0, 0.0), error)
                 found = self._found(order, task.since)
@@ -173,9 +173,9 @@ class Tasks:
                     return found
                 if not left:
                     raise
-            except RateLimitedError as error:
+            except RateLimitedError as error:  # nothing was done: there is no place for it yet
                 self.journal.withdraw(order.video_id, work)
-                self._pause(error.retry_after or _LIMITED, error)
+                self._pause(_asked_wait(error), error)
             except PolyreelError:  # refused: nothing was done, and what was handed over may be to blame
                 self.journal.withdraw(order.video_id, work)
                 self.journal.forget_handed(order.video_id, work)
@@ -183,7 +183,6 @@ class Tasks:
             else:
                 self.journal.issued(work, ticket)
                 return ticket
-        raise UnavailableError(f"{self.embedder.kind} takes no more tasks for now", hint=_RUN_AGAIN)
 
     def _found(self, order: Order, since: float) -> Ticket | None:
         ticket = self.embedder.find(order, since)
@@ -219,6 +218,8 @@ class Tasks:
                 look = self.embedder.collect(ticket, order)
             except NotFoundError as error:
                 return Failed(error.message, again=True)
+            except RateLimitedError as error:  # too many asked; the task goes on
+                look = Pending(_asked_wait(error))
             passed = time.monotonic() - began
             if not isinstance(look, Pending):
                 if new:  # of an older task, nobody knows since when it was done
@@ -235,3 +236,7 @@ class Tasks:
 
     def _work(self, order: Order) -> str:
         return f"{self.embedder.space.key}/{order.recipe.key}"
+
+
+def _asked_wait(error: RateLimitedError) -> float:
+    return _LIMITED if error.retry_after is None else error.retry_after

@@ -2,10 +2,8 @@
 
     export TWELVELABS_API_KEY=...
     export POLYREEL_STACK=tutorial
-    export POLYREEL_STACKS__TUTORIAL__STORE__KIND=milvus          # and the keys of that store
+    export POLYREEL_STACKS__TUTORIAL__PRESET=local_milvus         # Milvus Lite; STORE__URL names a server
     export POLYREEL_STACKS__TUTORIAL__EMBEDDER__KIND=marengo
-    export POLYREEL_STACKS__TUTORIAL__OBJECTS__KIND=local
-    export POLYREEL_STACKS__TUTORIAL__OBJECTS__PATH=objects
     python examples/milvus_marengo.py videos/ "a red ball"
 
 Any other stack does the same: the code below names none.

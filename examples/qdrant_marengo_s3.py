@@ -1,11 +1,10 @@
 """Recommending videos: one vector for each in Qdrant, made by TwelveLabs Marengo, the files in S3.
 
-    export TWELVELABS_API_KEY=...
+    export TWELVELABS_API_KEY=...                                 # and the keys of S3, where boto3 finds them
     export POLYREEL_STACK=tutorial
-    export POLYREEL_STACKS__TUTORIAL__STORE__KIND=qdrant          # and the keys of that store
-    export POLYREEL_STACKS__TUTORIAL__EMBEDDER__KIND=marengo
+    export POLYREEL_STACKS__TUTORIAL__PRESET=qdrant_marengo_s3    # in process; STORE__URL names a server
+    export POLYREEL_STACKS__TUTORIAL__OBJECTS__BUCKET=my-videos
     export POLYREEL_STACKS__TUTORIAL__EMBEDDER__QUERY_TEMPLATE="Recommend - {query}"
-    export POLYREEL_STACKS__TUTORIAL__OBJECTS__KIND=s3            # and the keys of that store
     export POLYREEL_STACKS__TUTORIAL__RECIPE__SCOPES='["video"]'
     python examples/qdrant_marengo_s3.py videos/ "something calm and blue"
 

@@ -60,7 +60,10 @@ def segments(
     duration_ms: int,
     dimension: int,
 ) -> tuple[Segment, ...]:
-    """The segments that were asked for, in order: the service promises none."""
+    """The segments that were asked for, in order: the service promises none.
+
+    Where it measures the video a little longer than we do, a span ends where the video does.
+    """
     wanted, found = set(scopes), {}
     for piece in pieces:
         scope = _SCOPES.get(piece.scope or "")
@@ -68,6 +71,10 @@ def segments(
             continue
         start = round((piece.start or 0.0) * 1000)
         end = duration_ms if piece.end is None else round(piece.end * 1000)
+        if start < end:
+            end = min(end, duration_ms)
+        if start == end or start >= duration_ms:
+            continue  # a sliver behind the end
         for channel in channels.get(piece.option or "", ()):
             segment = Segment(start, end, checked(piece.vector, dimension), scope, channel)
             found[scope.value, channel.value, start, end] = segment

@@ -49,8 +49,44 @@ def test_without_any_file_the_presets_are_the_stacks(folder: Path, adapters: obj
 
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_every_preset_builds_with_the_adapters_that_ship(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWELVELABS_API_KEY", "a key that nobody asks for")
-    assert build_stack(load(), name).name == name
+    if name.endswith("_marengo_s3"):
+        pytest.importorskip("twelvelabs")
+        monkeypatch.setenv("TWELVELABS_API_KEY", "tlk_0123456789")
+        monkeypatch.setenv(f"POLYREEL_STACKS__{name.upper()}__OBJECTS__BUCKET", "films")
+    built = build_stack(load(), name)
+    assert built.name == name
+    built.objects.close()
+
+
+@pytest.mark.parametrize("name", ["milvus_marengo_s3", "qdrant_marengo_s3"])
+def test_what_a_preset_leaves_to_the_user_is_asked_for_in_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("twelvelabs")
+    for key in ("TWELVELABS_API_KEY", "TWELVE_LABS_API_KEY"):
+        monkeypatch.delenv(key, raising=False)
+    variable = f"POLYREEL_STACKS__{name.upper()}__OBJECTS__BUCKET"
+    with pytest.raises(ConfigurationError) as caught:
+        build_stack(load(), name)
+    assert str(caught.value) == (
+        f"stacks.{name}.objects in the preset {name} lacks the key 'bucket'; set {variable}, "
+        f"or write it under [stacks.{name}.objects] in polyreel.toml"
+    )
+    monkeypatch.setenv(variable, "films")
+    with pytest.raises(ConfigurationError, match="TwelveLabs needs a key; set .* TWELVELABS_API_KEY$"):
+        build_stack(load(), name)
+
+
+def test_a_place_of_the_records_replaces_that_of_a_preset_but_not_the_users_own(
+    adapters: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYREEL_STACKS__LOCAL__STORE__URL", "http://127.0.0.1:6333")
+    store = load().stack("local").store
+    assert (store["url"], store.children.keys()) == ("http://127.0.0.1:6333", {"kind", "url"})
+    Path("polyreel.toml").write_text("[stacks.local.store]\npath = 'mine'\n")
+    assert load().stack("local").store.children.keys() == {"kind", "url", "path"}  # which the store refuses
+    monkeypatch.setenv("POLYREEL_STACKS__LOCAL__OBJECTS__PATH", "there")
+    assert load().stack("local").objects["path"] == "there"
 
 
 @pytest.mark.parametrize("top", range(4))

@@ -165,6 +165,28 @@ def test_a_service_that_says_when_is_asked_then_and_nothing_is_counted(
     assert spent == Spent(1, 0)
 
 
+def test_a_service_that_is_full_is_asked_until_it_has_a_place(order: Order, journal: Journal) -> None:
+    embedder, clock, spent = Refusing(), Clock(), Spent()
+    embedder.errors = [RateLimitedError("full", retry_after=40.0) for _ in range(20)]
+    assert isinstance(tasks(embedder, journal, clock).result(order, spent), Segments)
+    assert clock.slept.count(40.0) == 20
+    assert spent == Spent(1, 0)
+
+
+def test_a_service_that_is_asked_too_often_for_results_is_left_alone_for_a_while(
+    order: Order, journal: Journal
+) -> None:
+    class Busy(TaskColourEmbedder):
+        def _collect(self, ticket: Ticket, order: Order) -> Pending | Failed | Segments:
+            if len(clock.slept) < 9:
+                raise RateLimitedError("too many", retry_after=300.0)
+            return super()._collect(ticket, order)
+
+    embedder, clock, spent = Busy(), Clock(), Spent()
+    assert isinstance(tasks(embedder, journal, clock).result(order, spent), Segments)
+    assert (clock.slept.count(300.0), len(embedder.submitted)) == (8, 1)
+
+
 def test_a_quota_that_is_used_up_for_longer_than_there_is_time_is_told(
     order: Order, journal: Journal
 ) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
 from polyreel import media
-from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import ConfigurationError
 from polyreel.core.filters import F
 from polyreel.core.recipe import Recipe, Segmentation
@@ -28,8 +30,6 @@ from polyreel.testing.web import send, serving
 from .conftest import BLUE, GREEN, RED, WHITE, varied, write_clip, write_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .conftest import MakeEmbedder, OpenSearch
 
 ALL = (Channel.VISUAL, Channel.AUDIO, Channel.TRANSCRIPTION, Channel.FUSED)
@@ -392,6 +392,24 @@ print("done", flush=True)
 """
 
 
+def write_config(folder: Path, service: Emulator) -> Path:
+    """The default stack with the paid embedder, as `paid`."""
+    config = folder / "polyreel.toml"
+    config.write_text(
+        f'[stacks.paid]\npreset = "local"\n[stacks.paid.embedder]\nkind = "marengo"\n'
+        f'base_url = "{service.base_url}"\napi_key = "{service.key}"\n'
+        f"[stacks.paid.recipe]\nwindow = 2.0\n"
+    )
+    return config
+
+
+def pending_tickets(folder: Path) -> set[str]:
+    """The tickets in the journal of `paid`."""
+    (journal,) = (folder / ".polyreel").rglob("paid-videos.sqlite")
+    with closing(sqlite3.connect(journal)) as connection:
+        return {ticket for (ticket,) in connection.execute("SELECT ticket FROM paid WHERE ticket NOT NULL")}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["submitted", "half of them stored"])
 def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, moment: str) -> None:
@@ -400,12 +418,7 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
     for number in range(8):
         varied(clip, folder / f"{number}.mp4", number)
     with emulating(Emulator(task_seconds=1.5)) as service:
-        config = tmp_path / "polyreel.toml"
-        config.write_text(
-            f'[stacks.paid]\npreset = "local"\n[stacks.paid.embedder]\nkind = "marengo"\n'
-            f'base_url = "{service.base_url}"\napi_key = "{service.key}"\n'
-            f"[stacks.paid.recipe]\nwindow = 2.0\n"
-        )
+        config = write_config(tmp_path, service)
         command = [sys.executable, "-P", "-c", _CHILD, str(config), str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
@@ -419,12 +432,17 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
             time.sleep(0.2)  # the replies arrive, and the tickets are written
             os.kill(child.pid, signal.SIGKILL)
             child.wait()
-        before = len(service.tasks.all)
+        before, tickets = len(service.tasks.all), pending_tickets(tmp_path)
+        assert len(tickets) >= 4
+        assert tickets <= service.tasks.all.keys()
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
         assert done.stdout.endswith("done\n")
         names = [task.medium.shown["input_filename"] for task in service.tasks.all.values()]
         assert len(names) == len(set(names)) == 8
         assert before == wanted
+        submits = service.asked["POST /embed-v2/tasks"]
+        assert submits == 8  # those before the kill, and those of videos that had no ticket yet
+        assert pending_tickets(tmp_path) == set()
         import polyreel
 
         with polyreel.open("paid", config) as search:
@@ -434,65 +452,71 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
 
 # -- a hundred ---------------------------------------------------------------------------------------------
 
-VIDEOS, SECONDS, AT_ONCE, FACTOR = 100, 2.0, 10, 1.35
-_SERVICE = """
+VIDEOS, SECONDS, AT_ONCE = 100, 2.0, 10
+WORKERS = 15  # more than may run at once: the others hand their videos over meanwhile
+RUNS = 3  # at most: other programs on the machine only ever add time
+RATES = (
+    (Fault.limited("1"), 0.025),
+    (Fault.limited(), 0.025),
+    (Fault.broken(500), 0.02),
+    (Fault.lost(), 0.01),
+)
+_INGEST = """
 import json, sys
-from polyreel.testing.twelvelabs import Emulator, Fault, emulating
-
-seconds, at_once, names_sources = json.loads(sys.argv[1])
-limited = [(Fault.limited("1"), 0.025), (Fault.limited(), 0.025)]
-rates = [*limited, (Fault.broken(500), 0.02), (Fault.lost(), 0.01)]
-emulator = Emulator(task_seconds=seconds, at_once=at_once, rates=rates, seed=5)
-emulator.tasks.names_sources = names_sources
-with emulating(emulator) as service:
-    print(service.base_url, service.key, flush=True)
-    sys.stdin.readline()
-    files = [task.medium.shown["input_filename"] for task in service.tasks.all.values()]
-    print(json.dumps([service.tasks.most, service.faults.struck, files]), flush=True)
+import polyreel
+with polyreel.open("paid", sys.argv[1]) as search:
+    print(json.dumps(search.ingest(sys.argv[2], workers=int(sys.argv[3])).to_json()))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("names_sources", [True, False])
 def test_a_hundred_videos_in_a_faulty_service_are_there_once_and_in_little_more_than_the_ideal_time(
-    make_embedder: MakeEmbedder,
-    open_search: OpenSearch,
-    tmp_path: Path,
-    need: Callable[[str, str], None],
-    names_sources: bool,
+    tmp_path: Path, names_sources: bool
 ) -> None:
-    folder, clip = tmp_path / "videos", write_clip(tmp_path / "red.mp4", seconds=5.0, fps=1, hertz=None)
-    folder.mkdir()
+    clip, ratios = write_clip(tmp_path / "red.mp4", seconds=5.0, fps=1, hertz=None), [math.inf]
+    (tmp_path / "videos").mkdir()
     for number in range(VIDEOS):
-        varied(clip, folder / f"{number}.mp4", number)
-    settings = json.dumps([SECONDS, AT_ONCE, names_sources])
-    command = [sys.executable, "-P", "-c", _SERVICE, settings]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
-        assert service.stdout is not None
-        assert service.stdin is not None
-        base_url, key = service.stdout.readline().split()
-        embedder = make_embedder(base_url=base_url, api_key=SecretStr(key), retry=RetryPolicy())
-        search = open_search(embedder, recipe=Recipe(window=2.0))
-        report = search.ingest(folder, workers=AT_ONCE)
-        service.stdin.write("\n")
-        service.stdin.flush()
-        most, struck, files = json.loads(service.stdout.readline())
-    assert report.counts == {"ingested": VIDEOS}, [video.reason for video in report.videos if video.reason]
-    records = list(search._opened().scan())
-    assert len({record.id for record in records}) == len(records) == VIDEOS * 4
-    assert most <= AT_ONCE
-    assert all(struck.get(name, 0) > 0 for name in ("429", "500", "lost")), "a fault never struck"
-    lost, broken = (struck.get(f"{name} POST /embed-v2/tasks", 0) for name in ("lost", "500"))
-    assert len(set(files)) == VIDEOS
-    assert len(files) - VIDEOS == (0 if names_sources else lost)  # paid again only where nothing can be found
-    summed = report.to_json()
-    assert (summed["lost"], summed["submits"]) == (lost + broken, len(files) + broken)
-    ratio = report.seconds / (VIDEOS * SECONDS / AT_ONCE)
-    print(f"{ratio:.2f} times the ideal time; load {os.getloadavg()[0]:.1f}")
-    if ratio > FACTOR and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
-        need("quiet-machine", f"{ratio:.2f} times the ideal time says nothing while others keep it busy")
-    assert ratio <= FACTOR
+        varied(clip, tmp_path / "videos" / f"{number}.mp4", number)
+    while min(ratios) > 1.35 and len(ratios) <= RUNS:
+        ratios.append(_ingested(tmp_path, len(ratios), names_sources=names_sources))
+    print(f"{ratios[1:]} times the ideal time")
+    assert min(ratios) <= 1.35
+
+
+def _ingested(folder: Path, run: int, *, names_sources: bool) -> float:
+    """Take the hundred videos in; all are there once, and all that was lost is counted."""
+    emulator = Emulator(task_seconds=SECONDS, at_once=AT_ONCE, rates=RATES, seed=run)
+    emulator.tasks.names_sources = names_sources
+    with emulating(emulator) as service:
+        (folder / str(run)).mkdir()
+        config = write_config(folder / str(run), service)
+        command = [sys.executable, "-P", "-c", _INGEST, str(config), str(folder / "videos"), str(WORKERS)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=130, check=True)
+    report = json.loads(done.stdout)
+    assert report["counts"] == {"ingested": VIDEOS}, [each.get("reason") for each in report["videos"]]
+    _check_records(config)
+    struck = emulator.faults.struck
+    assert min(struck["429"], struck["500"], struck["lost"]) > 0, "the faults must strike to mean anything"
+    lost, broken = struck["lost POST /embed-v2/tasks"], struck["500 POST /embed-v2/tasks"]
+    paid = struck["lost POST /embed-v2/tasks 202"]  # the others were refusals
+    repeated = len(emulator.tasks.all) - VIDEOS
+    assert repeated == (0 if names_sources else paid)
+    assert report["lost"] == lost + broken
+    assert report["submits"] == VIDEOS + repeated + broken + lost - paid
+    assert emulator.tasks.most == AT_ONCE
+    return float(report["seconds"]) / (VIDEOS * SECONDS / AT_ONCE)
+
+
+def _check_records(config: Path) -> None:
+    """Four of each video, none twice."""
+    import polyreel
+
+    with polyreel.open("paid", config) as search:
+        assert len(search.videos()) == VIDEOS
+        of_videos = Counter(record.video_id for record in search._opened().scan())
+        assert (len(of_videos), set(of_videos.values())) == (VIDEOS, {4})
 
 
 # -- footage -----------------------------------------------------------------------------------------------

@@ -28,8 +28,9 @@ from polyreel.core.journal import Journal
 from polyreel.core.media import Media, Modality
 from polyreel.core.orders import Order, Segments, Ticket
 from polyreel.core.recipe import Recipe
-from polyreel.core.records import Channel
+from polyreel.core.records import Channel, Scope
 from polyreel.core.tasks import Spent, Tasks
+from polyreel.embedders.marengo.answers import Piece, segments
 from polyreel.embedders.marengo.embedder import MarengoEmbedder
 from polyreel.embedders.marengo.errors import retry_after, translate
 from polyreel.testing.twelvelabs import Emulator, Fault, emulating
@@ -490,3 +491,13 @@ def test_closing_lets_go_of_the_connections(service: Emulator) -> None:
     embedder.close()
     assert embedder._service._http.is_closed
     assert isinstance(embedder._service._http, httpx.Client)
+
+
+def test_a_span_ends_where_the_video_does() -> None:
+    def piece(start: float, end: float) -> Piece:
+        return Piece([1.0, 0.0], "visual", "clip", start, end)
+
+    asked = {"visual": (Channel.VISUAL,)}
+    pieces = [piece(0.0, 6.0), piece(6.0, 12.04), piece(12.0001, 12.04)]  # the video has 12 s by our measure
+    found = segments(pieces, asked, scopes=[Scope.CLIP], duration_ms=12_000, dimension=2)
+    assert [(each.start_ms, each.end_ms) for each in found] == [(0, 6000), (6000, 12_000)]
