@@ -1,11 +1,11 @@
-"""One script, any stack: takes a folder of videos in and answers a list of queries with the best video for each.
+"""One script, any stack: takes videos in and answers a list of queries with the best video for each.
 
     python examples/one_script.py videos/ queries.jsonl
     POLYREEL_STACK=local_milvus python examples/one_script.py videos/ queries.jsonl
     POLYREEL_STACK=milvus_marengo_s3 python examples/one_script.py videos/ queries.jsonl
 
 A line of queries.jsonl has the arguments of one search: `{"text": "bright"}`, `{"image": "frame.jpg"}`,
-`{"video": "piece.mp4"}`, `{"text": "a man pours coffee", "hybrid": true}`. What it prints is made to be compared:
+`{"video": "piece.mp4"}`, `{"text": "a man pours coffee", "hybrid": true}`. What it prints can be compared:
 the id of a video derives from its content, so that it is the same on every stack.
 """
 

@@ -102,6 +102,11 @@ class Faults:
                 draw -= rate
             return None
 
+    def worked(self, call: str, fault: Fault, status: int) -> None:
+        """Count what the work would have been answered with: a lost reply may have been a refusal, too."""
+        with self._guard:
+            self.struck[f"{fault.name} {call} {status}"] += 1
+
     def _counted(self, call: str, fault: Fault) -> Fault:
         self.struck[fault.name] += 1
         self.struck[f"{fault.name} {call}"] += 1

@@ -184,6 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         time.sleep(fault.seconds)
         reply = self.emulator.answer(request) if fault.works else None
+        if reply:
+            self.emulator.faults.worked(call, fault, reply.status)
         if fault.status is None:
             self._cut(reply.content() if reply else b"", fault.keep)
             return

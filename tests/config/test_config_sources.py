@@ -73,7 +73,7 @@ def test_what_a_preset_leaves_to_the_user_is_asked_for_in_one_line(
         f"or write it under [stacks.{name}.objects] in polyreel.toml"
     )
     monkeypatch.setenv(variable, "films")
-    with pytest.raises(ConfigurationError, match="TwelveLabs needs a key; set .* TWELVELABS_API_KEY$"):
+    with pytest.raises(ConfigurationError, match=r"TwelveLabs needs a key; set .* TWELVELABS_API_KEY$"):
         build_stack(load(), name)
 
 

@@ -199,11 +199,6 @@ def run_example(script: str, *arguments: str, folder: Path, variables: dict[str,
     return done.stdout.splitlines()
 
 
-def marengo(service: Emulator, **more: str) -> dict[str, str]:
-    """The keys of an embedder that asks the emulator."""
-    return {"base_url": service.base_url, **more}
-
-
 def there(request: pytest.FixtureRequest, name: str) -> Any:
     """The value of a server's fixture; None where that server isn't installed."""
     try:

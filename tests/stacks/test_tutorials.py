@@ -1,4 +1,4 @@
-"""The two tutorials in `examples/` as they are, configured as they say: real stores, and a bucket on a real server."""
+"""The two tutorials in `examples/` as they are, configured as they say: real stores, a real bucket."""
 
 from __future__ import annotations
 
