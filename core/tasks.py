@@ -94,7 +94,7 @@ class Tasks:
         embedder: Takes whole videos.
         journal: Remembers intents, tickets and what was handed over.
         timeout: Seconds for one video, from handing it over to its result.
-        tries: Submits of one video in one run. One for which there is no place is none: it waits for its turn.
+        tries: Submits of one video in one run. One for which there is no place waits for its turn instead.
         pace: Of asking; share one among the videos of a run, since it learns.
         sleep: Tests put their own clock here.
     """

@@ -103,7 +103,8 @@ def test_a_grouped_hybrid_search_joins_what_both_rankings_say_of_a_video(
     image = picture("yellow")
     best, *others = search.search(image=image, lexical="chess", group_by="video")
     assert len({hit.video_id for hit in (best, *others)}) == 1 + len(others) == 3
-    assert (names([best]), best.start, best.score) == (["chess.mp4"], 4.0, pytest.approx(2 / 61))
+    assert (names([best]), best.start) == (["chess.mp4"], 4.0)
+    assert best.score == pytest.approx(2 / 61)
     assert all(hit.score < 1 / 61 for hit in others)
 
 

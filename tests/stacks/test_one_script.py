@@ -2,7 +2,7 @@
 
 Asked are, of the pictures alone: frames at 10, 30, 50, 70 and 90 % of each video, its first seconds as a
 file of their own, and words for colours and light. Then captions are put beside the videos, and each is asked
-for word by word. Marengo's emulator knows colours but no words, so that the ranking by words counts ten times.
+for word by word. Marengo's emulator knows colours, but no words: the ranking by words counts ten times.
 
 The stack `vikingdb_tos` belongs into `CASES`, too, once there is one.
 """
