@@ -102,7 +102,7 @@ def test_a_clips_text_has_no_part_in_its_vector(clip: ClipEmbedder) -> None:
 
 
 def test_several_parts_are_left_to_the_planner(clip: ClipEmbedder) -> None:
-    with pytest.raises(UnsupportedError, match="one part at a time"):
+    with pytest.raises(UnsupportedError, match="doesn't join"):
         clip.embed_query([Media(Modality.TEXT, text="red"), Media(Modality.TEXT, text="blue")])
 
 

@@ -117,21 +117,21 @@ def service() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def swift(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Bucket:
     """A bucket of OpenStack Swift."""
     endpoint = serve("swift", "--data", str(tmp_path_factory.mktemp("swift") / "data"), "--fresh")
     return Bucket(endpoint, "test:tester", "testing", "when_supported", f"b-{uuid.uuid4().hex}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rclone(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Bucket:
     """A bucket of rclone."""
     endpoint = serve("rclone", "--data", str(tmp_path_factory.mktemp("rclone") / "data"), "--fresh")
     return Bucket(endpoint, "test-access", "test-secret", "when_required", f"b-{uuid.uuid4().hex}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def milvus(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a Milvus server."""
     return serve("milvus", "--data", str(tmp_path_factory.mktemp("milvus")), "--fast")
