@@ -45,6 +45,7 @@ _CODES: Mapping[str, tuple[type[PolyreelError], str | None]] = {
     "PermanentRedirect": (ConfigurationError, _REGION),
     "IllegalLocationConstraintException": (ConfigurationError, _REGION),
     "InvalidLocationConstraint": (ConfigurationError, _REGION),
+    "400": (RejectedError, "check the bucket's name and the region"),  # to a HEAD, which has no body
     "InvalidBucketName": (ConfigurationError, "choose another name for the bucket"),
     "BucketAlreadyExists": (ConfigurationError, "somebody else has a bucket of this name: choose another"),
     "InvalidStorageClass": (ConfigurationError, "choose a storage class that this store has"),
@@ -95,7 +96,7 @@ _DRIVER: Mapping[tuple[type[Exception], ...], tuple[type[PolyreelError], str | N
     (boto.FlexibleChecksumError,): (IntegrityError, f"read it again, or {_OLD}"),
     (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, ResponseParserError): (
         UnavailableError,
-        None,
+        "see that the server runs and that endpoint is right, then try again",
     ),
 }
 """What botocore raises without an answer; anything else that it raises is a mistake of ours."""

@@ -134,6 +134,12 @@ def test_too_many_requests_without_end_are_told(site: Site, waits: list[float]) 
     assert len(waits) == 2
 
 
+def test_a_bucket_that_is_refused_without_a_word_says_what_may_be_wrong(site: Site) -> None:
+    site.answers["/bucket"] = lambda handler, _: send(handler, 400)
+    with connected(site) as objects, pytest.raises(RejectedError, match="bucket's name and the region"):
+        objects.ensure_bucket()
+
+
 def test_a_server_that_falls_silent_is_left_in_time(site: Site) -> None:
     silent = threading.Event()
     site.answers[KEY] = lambda handler, _: silent.wait(60)
@@ -161,6 +167,8 @@ def test_a_server_that_is_not_there_is_named(waits: list[float]) -> None:
     said = failure(connected(endpoint, waits))
     assert isinstance(said, UnavailableError)
     assert f"no whole answer from {endpoint} (EndpointConnectionError)" in said.message
+    assert said.hint is not None
+    assert "the server runs" in said.hint
     assert len(waits) == 2
 
 
