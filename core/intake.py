@@ -72,7 +72,8 @@ class Intake:
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
             raise InvalidQueryError(f"workers is {workers!r}; it must be a whole number of at least 1")
         _check_described(described)
-        stack.objects.ensure_bucket()
+        if not options.dry_run:
+            stack.objects.ensure_bucket()
         manifests = Manifests(stack.objects, store.meta.uid) if store else None
         maker, schema = self._maker(), store.schema if store else stack.fields
         run = Ingest(
@@ -109,9 +110,7 @@ class Intake:
 
     def gc(self, *, delete: bool, older_than: float) -> GcReport:
         """Find, and maybe delete, what nothing needs any more; as `VideoSearch.gc`."""
-        objects = self.stack.objects
-        objects.ensure_bucket()
-        return Collector(objects, self.store, self.journal, older_than).run(delete=delete)
+        return Collector(self.stack.objects, self.store, self.journal, older_than).run(delete=delete)
 
     def _maker(self) -> Maker:
         stack = self.stack

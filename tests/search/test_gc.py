@@ -227,6 +227,11 @@ def test_without_a_collection_files_are_still_looked_at(open_search: OpenSearch)
     assert report.deleted == 1
 
 
+def test_looking_makes_no_bucket(open_search: OpenSearch, tmp_path: Path) -> None:
+    assert counts(open_search().gc()) == {}
+    assert not (tmp_path / "objects").exists()
+
+
 def test_many_orphans_are_counted_and_a_few_named(open_search: OpenSearch, videos: Path) -> None:
     search = open_search()
     search.ingest(videos / "sea.mp4")
