@@ -61,7 +61,7 @@ class Bundle:
         self.about = _index(path)
         with readable(path):
             self.id = str(self.about["id"])
-            self.spec = CollectionSpec.from_json(self.about["collection"])
+            self.spec = _spec(path, self.about["collection"])
             self._parts = [Part(**part) for part in self.about["records"]]
             self._manifests = [Part(**part) for part in self.about["manifests"]]
         self._rows = Rows(self.spec)
@@ -172,6 +172,16 @@ def _index(path: Path) -> Mapping[str, Any]:
                 hint="upgrade polyreel",
             )
         return about
+
+
+def _spec(path: Path, described: Mapping[str, object]) -> CollectionSpec:
+    """The collection's spec; what is wrong with it is told with the bundle's name."""
+    try:
+        return CollectionSpec.from_json(described)
+    except PolyreelError as error:
+        raise IntegrityError(
+            f"the bundle {path} can't be read: {error.message}", hint="take another copy of it"
+        ) from error
 
 
 @contextmanager

@@ -207,6 +207,16 @@ SPOILED: dict[str, tuple[Callable[[Path], object], type[PolyreelError], str]] = 
     "a later version": (_index(lambda about: about.update(version=2)), IntegrityError, "upgrade polyreel"),
     "a store's own file": (_index(lambda about: about.update(format=1)), IntegrityError, "is no bundle"),
     "without its parts": (_index(lambda about: about.pop("records")), IntegrityError, "can't be read"),
+    "without its space": (
+        _index(lambda about: about["collection"].pop("space")),  # type: ignore[attr-defined]
+        IntegrityError,
+        "the bundle .*/b can't be read",
+    ),
+    "a name that is none": (
+        _index(lambda about: about["collection"].update(name="a b")),  # type: ignore[attr-defined]
+        IntegrityError,
+        "the bundle .*/b can't be read",
+    ),
     "another dimension": (
         _index(lambda about: about["collection"]["space"].update(dimension=9)),  # type: ignore[index]
         IntegrityError,
