@@ -12,7 +12,6 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from .errors import ConfigurationError
-from .logs import LEVELS
 from .masking import MASK, Redactor, is_secret_name
 
 BYTES = 10_000_000
@@ -27,10 +26,8 @@ def file_handler(file: Path, level: str, redactor: Redactor) -> logging.Handler:
     """A handler that writes to a file.
 
     Raises:
-        ConfigurationError: The file can't be written, or the level is none of `LEVELS`.
+        ConfigurationError: The file can't be written.
     """
-    if level not in LEVELS:
-        raise ConfigurationError(f"the log level is {level!r}", hint=f"choose {', '.join(LEVELS)}")
     try:
         handler = _LogFile(file.expanduser())
     except OSError as error:

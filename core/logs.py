@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from .errors import ConfigurationError
 from .masking import Redactor
 
 LOGGER = logging.getLogger("polyreel")
@@ -32,8 +33,10 @@ def logged(
         redactor: Learns the secrets; one of its own when left out.
 
     Raises:
-        ConfigurationError: The file can't be written.
+        ConfigurationError: The file can't be written, or the level is none of `LEVELS`.
     """
+    if level not in LEVELS:
+        raise ConfigurationError(f"the log level is {level!r}", hint=f"choose {', '.join(LEVELS)}")
     handlers: list[logging.Handler] = [collector := _Collector(redactor or Redactor())]
     if file is not None:
         from .logfile import file_handler  # here, since most runs write none
