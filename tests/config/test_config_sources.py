@@ -264,6 +264,15 @@ class TestTheTemplate:
         assert given(stack) == given(plain)
         assert given(stack, "objects") == given(plain, "objects")
 
+    def test_its_commented_rates_are_those_that_ship(self, adapters: object) -> None:
+        shipped = build_stack(load()).rate
+        head, named, tail = init_text().partition("# [rates.builtin]")
+        section, end, rest = tail.partition("\n\n")
+        Path("polyreel.toml").write_text(head + named[2:] + section.replace("\n# ", "\n") + end + rest)
+        rate = build_stack(load()).rate
+        assert rate.currency == "USD"
+        assert (rate.price_per_minute, rate.speed) == (shipped.price_per_minute, shipped.speed)
+
     def test_its_commented_lines_work_too(self, adapters: object) -> None:
         text = init_text().replace('# year = "int"', 'year = "int"').replace("# tags", "tags")
         Path("polyreel.toml").write_text(text)
