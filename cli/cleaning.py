@@ -58,6 +58,7 @@ def _print(report: GcReport, *, delete: bool) -> None:
     output.table(("kind", "count", "bytes", "too young", "for example"), rows)
     waiting = sum(found.waiting for found in report.orphans.values())
     if delete:
-        output.message(f"deleted {report.deleted}; {waiting} are too young, run it again later")
+        later = f"; {waiting} are too young, run it again later" if waiting else ""
+        output.message(f"deleted {report.deleted}{later}")
     else:
         output.message("nothing was deleted; `polyreel gc --delete` deletes what is not too young")

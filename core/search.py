@@ -122,8 +122,10 @@ class VideoSearch:
             InvalidQueryError: `older_than` is no number of seconds.
             LockedError: Another process holds the collection.
         """
-        if not isinstance(older_than, int | float) or not older_than >= 0:
-            raise InvalidQueryError(f"older_than is {older_than} seconds; it must be at least 0")
+        if not isinstance(older_than, int | float):
+            raise InvalidQueryError(f"older_than takes seconds, not {older_than!r}")
+        if not older_than >= 0:
+            raise InvalidQueryError(f"older_than is {older_than:g} seconds; it must be at least 0")
         return self._intake(self._opened_if_there()).gc(delete=delete, older_than=older_than)
 
     def delete(self, *video_ids: str) -> int:

@@ -144,6 +144,11 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
     "fields that are no JSON": (["ingest", "text.mp4", "--fields", "text.mp4"], 2, "can't be read as JSON"),
     "fields in a missing file": (["ingest", "text.mp4", "--fields", "none.json"], 2, "none.json"),
     # usage
+    "an unknown level of logs": (
+        ["--log-level", "loud", "videos"],
+        2,
+        "the log level is 'loud'; choose debug",
+    ),
     "an unknown command": (["frobnicate"], 2, "frobnicate"),
     "an unknown option": (["search", "a", "--colour", "red"], 2, "--colour"),
     "a word for a number": (["search", "a", "--limit", "many"], 2, "Invalid value for '--limit'"),
@@ -716,7 +721,11 @@ _CALLS: dict[str, tuple[Any, type[PolyreelError], str]] = {
         InvalidQueryError,
         "described['a.mp4'] must be an object",
     ),
-    "a word for an age": (lambda s: s.gc(older_than="an hour"), InvalidQueryError, "older_than is an hour"),
+    "a word for an age": (
+        lambda s: s.gc(older_than="an hour"),
+        InvalidQueryError,
+        "older_than takes seconds",
+    ),
 }
 
 
