@@ -143,7 +143,7 @@ def _check_described(described: Described | None) -> None:
     for name, known in (described or {}).items():
         if not isinstance(known, Mapping):
             raise InvalidQueryError(
-                f"described[{name!r}] must be an object of titles, tags, captions and fields, not {shown(known)}"
+                f"described[{name!r}] must be an object of titles, tags, captions, fields, not {shown(known)}"
             )
 
 

@@ -44,7 +44,7 @@ class MeagreUngroupedStore(MeagreStore):
 class ForgetfulStore(MemoryStore):
     """Another process deletes a hit between the search and the fetch."""
 
-    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
+    def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:
         return super()._fetch(ids[1:] if len(ids) > 1 else ids, vectors)
 
 
