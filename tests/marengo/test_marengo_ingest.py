@@ -30,6 +30,8 @@ from polyreel.testing.web import send, serving
 from .conftest import BLUE, GREEN, RED, WHITE, varied, write_clip, write_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .conftest import MakeEmbedder, OpenSearch
 
 ALL = (Channel.VISUAL, Channel.AUDIO, Channel.TRANSCRIPTION, Channel.FUSED)
@@ -452,9 +454,9 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
 
 # -- a hundred ---------------------------------------------------------------------------------------------
 
-VIDEOS, SECONDS, AT_ONCE = 100, 2.0, 10
+VIDEOS, SECONDS, AT_ONCE, FACTOR = 100, 2.0, 10, 1.35
 WORKERS = 15  # more than may run at once: the others hand their videos over meanwhile
-RUNS = 3  # at most: other programs on the machine only ever add time
+RUNS = 2  # at most: other programs on the machine only ever add time
 RATES = (
     (Fault.limited("1"), 0.025),
     (Fault.limited(), 0.025),
@@ -473,16 +475,18 @@ with polyreel.open("paid", sys.argv[1]) as search:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("names_sources", [True, False])
 def test_a_hundred_videos_in_a_faulty_service_are_there_once_and_in_little_more_than_the_ideal_time(
-    tmp_path: Path, names_sources: bool
+    tmp_path: Path, need: Callable[[str, str], None], names_sources: bool
 ) -> None:
     clip, ratios = write_clip(tmp_path / "red.mp4", seconds=5.0, fps=1, hertz=None), [math.inf]
     (tmp_path / "videos").mkdir()
     for number in range(VIDEOS):
         varied(clip, tmp_path / "videos" / f"{number}.mp4", number)
-    while min(ratios) > 1.35 and len(ratios) <= RUNS:
+    while min(ratios) > FACTOR and len(ratios) <= RUNS:
         ratios.append(_ingested(tmp_path, len(ratios), names_sources=names_sources))
-    print(f"{ratios[1:]} times the ideal time")
-    assert min(ratios) <= 1.35
+    print(f"{ratios[1:]} times the ideal time; load {os.getloadavg()[0]:.1f}")
+    if min(ratios) > FACTOR and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
+        need("quiet-machine", f"{min(ratios):.2f} times the ideal time says nothing of a busy one")
+    assert min(ratios) <= FACTOR
 
 
 def _ingested(folder: Path, run: int, *, names_sources: bool) -> float:
