@@ -106,7 +106,7 @@ def usable(request: pytest.FixtureRequest, need: Need, case: Case) -> Bench:
     """The bench of a case, if its servers are installed."""
     bench: Bench = request.getfixturevalue(case.bench)
     if case.stack != "local_milvus" and bench.bucket is None:
-        need("s3-server", "`make servers` installs Swift and rclone")
+        need("s3-servers", "`make servers` installs Swift and rclone")
     if not case.finds_words and "store" not in bench.stacks[case.stack]:
         need("milvus-server", "`make servers` installs it")
     return bench
