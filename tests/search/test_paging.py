@@ -72,7 +72,14 @@ def test_groups_fill_a_page_that_takes_more_hits_than_a_search_gives(
     search = open_search(store=store())
     rng = np.random.default_rng(1)
     clips = (
-        Record(f"{video}-{at}", f"v{video}", "file:///v", start_ms=at, end_ms=at + 1, content=rng.random(13))
+        Record(
+            f"{video}-{at}",
+            f"v{video}",
+            "file:///v",
+            start_ms=at,
+            end_ms=at + 1,
+            content=list(rng.random(13)),
+        )
         for video in range(50)
         for at in range(5)
     )

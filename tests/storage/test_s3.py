@@ -31,7 +31,7 @@ class TestRclone(ObjectContract):
         "test_deleting_what_is_missing_is_fine": "upstream: rclone keeps files; to delete a key that "
         "is a folder it answers with 500",
     }
-    shared: ClassVar = ""  # rclone takes a folder away with its last object, also while another is written there
+    shared: ClassVar = ""  # rclone takes a folder away with its last object, even while one is written there
 
     @pytest.fixture
     def objects(self, rclone: Server) -> Iterator[ObjectStore]:
