@@ -98,6 +98,8 @@ class Embedder(Adapter, ABC):
     """Of the videos that `submit` takes."""
     upload_timeout: float = 3600.0
     """Seconds for handing one video over."""
+    retired: str = ""
+    """Why no new collection can be made with it; nothing where one can."""
 
     @final
     def embed_query(self, parts: Sequence[Media]) -> Embedded:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .errors import InvalidQueryError, NotFoundError
+from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .filter_json import from_json
 from .filters import F, Filter
 from .journal import Failure, Journal
@@ -359,9 +359,19 @@ class VideoSearch:
             if self._closed:
                 raise InvalidQueryError("this VideoSearch is closed", hint="open it again with polyreel.open")
             if self._store is None:
-                self.stack.store.open(self.stack.spec, create=create)
+                self._open_store(create=create)
                 self._store = self.stack.store
             return self._store
+
+    def _open_store(self, *, create: bool) -> None:
+        embedder = self.stack.embedder
+        retired = embedder.retired if embedder and create else ""
+        try:
+            self.stack.store.open(self.stack.spec, create=create and not retired)
+        except NotFoundError as error:
+            if not retired:
+                raise
+            raise UnsupportedError(retired, hint="choose another model for a new collection") from error
 
     def _opened_if_there(self) -> VectorStore | None:
         try:

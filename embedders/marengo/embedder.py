@@ -101,6 +101,8 @@ class MarengoEmbedder(Embedder):
             templates={} if query_template == _PLAIN else {"query": query_template},
         )
         self.accepts = self._model.queries
+        if self._model.legacy:
+            self.retired = f"{self._model.name} is retired, and only serves collections that hold its vectors"
         self.whole_video = replace(self._model.whole_video, **_WAYS[hand_over])  # type: ignore[arg-type]
         self.upload_timeout = upload_timeout
         self._service = Service(api_key=_key(api_key), base_url=base_url, patience=patience)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polyreel import media
-from polyreel.core.errors import ConfigurationError
+from polyreel.core.errors import ConfigurationError, NotFoundError, UnsupportedError
 from polyreel.core.filters import F
 from polyreel.core.recipe import Recipe, Segmentation
 from polyreel.core.records import Channel, Scope
@@ -361,6 +361,7 @@ def test_vectors_of_the_retired_model_come_by_forms(
         service.plan("POST /embed/tasks", Fault.lost())
         recipe = Recipe(window=2.0, channels=(Channel.VISUAL,))
         search = open_search(make_embedder(service, model="Marengo-retrieval-2.7"), recipe=recipe)
+        search.stack.store.open(search.stack.spec, create=True)  # as one that was made in its time
         (video,) = search.ingest(videos / "sea.mp4").videos
         assert (video.outcome, video.submits, video.lost) == (Outcome.INGESTED, 1, 1)
         assert search._opened().meta.spec.space.dimension == 1024
@@ -368,6 +369,19 @@ def test_vectors_of_the_retired_model_come_by_forms(
         assert spans == [(0, 2000), (2000, 4000)]  # version 1 drops a tail under 2 s
         (hit,) = search.search("blue", limit=1)
         assert hit.uri.endswith("sea.mp4")
+
+
+def test_the_retired_model_makes_no_new_collection(
+    service: Emulator, make_embedder: MakeEmbedder, open_search: OpenSearch, videos: Path
+) -> None:
+    search = open_search(
+        make_embedder(model="Marengo-retrieval-2.7"), recipe=Recipe(channels=(Channel.VISUAL,))
+    )
+    with pytest.raises(UnsupportedError, match=r"2\.7 is retired.*choose another model"):
+        search.ingest(videos / "sea.mp4")
+    assert service.requests == []
+    with pytest.raises(NotFoundError):
+        search.count()
 
 
 def test_a_collection_of_another_model_is_refused(
