@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ..core.deadline import RetryPolicy
 from ..core.errors import ConfigurationError, IntegrityError, InvalidQueryError, NotFoundError, PolyreelError
-from ..core.objects import ObjectInfo, ObjectStore, Progress, checked_key, readable
+from ..core.objects import ObjectInfo, ObjectStore, Progress, readable
 from ..core.parts import Upload
 from ..core.secret import Secret
 from ..core.streams import Opened
+from .checks import checked_address, checked_prefix, given
 from .s3_client import Clients, told, translated
 from .s3_upload import OWN_MD5, S3Upload, date_of, etag_of, guard, info_of, own_md5
 
@@ -25,7 +26,6 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 _MIB = 1 << 20
 _SMALLEST_PART = 5 * _MIB  # Amazon S3 User Guide, "Amazon S3 multipart upload limits"
 _LONGEST = 604_800.0  # seconds that a signature may last (Signature Version 4, "X-Amz-Expires")
-_LONGEST_PREFIX = 100  # bytes, so that prefix and key stay under the 1024 of S3
 _NO_PLACE = ("us-east-1", "aws-global", "auto")  # regions that a new bucket doesn't name
 _PAGE = 1000  # keys
 _PLAIN = "!$&'()*+,;=:@/ "  # stands unquoted in addresses, as people type them; % ? and # don't
@@ -105,16 +105,16 @@ class S3Objects(ObjectStore):
             )
         self.part_size = part_mib * _MIB
         self._bucket = bucket
-        self._prefix = _checked_prefix(prefix)
-        self._public = _checked_address(public_url, "public_url")
+        self._prefix = checked_prefix(prefix)
+        self._public = checked_address(public_url, "public_url")
         self._with_md5 = checksums == "when_required"
-        self._options = _given(
+        self._options = given(
             ServerSideEncryption=encryption, SSEKMSKeyId=kms_key_id, StorageClass=storage_class, ACL=acl
         )
         self._found = False  # whether the bucket was seen
 
         def session() -> Mapping[str, Any]:
-            return _given(
+            return given(
                 profile_name=profile,
                 region_name=region,
                 aws_access_key_id=access_key and access_key.get_secret_value(),
@@ -125,7 +125,7 @@ class S3Objects(ObjectStore):
         self._clients = Clients(
             patience=patience,
             session=session,
-            client=_given(endpoint_url=_checked_address(endpoint, "endpoint"), verify=_checked_ca(ca_file)),
+            client=given(endpoint_url=checked_address(endpoint, "endpoint"), verify=_checked_ca(ca_file)),
             config={
                 "s3": {"addressing_style": addressing},
                 "request_checksum_calculation": checksums,
@@ -142,7 +142,7 @@ class S3Objects(ObjectStore):
                 region = client.meta.region_name
                 place = None if region in _NO_PLACE else {"LocationConstraint": region}
                 with suppress(client.exceptions.BucketAlreadyOwnedByYou):  # another process was quicker
-                    client.create_bucket(Bucket=self._bucket, **_given(CreateBucketConfiguration=place))
+                    client.create_bucket(Bucket=self._bucket, **given(CreateBucketConfiguration=place))
 
     def _is_there(self) -> bool:
         try:
@@ -188,7 +188,7 @@ class S3Objects(ObjectStore):
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
         def page(after: str | None) -> tuple[list[ObjectInfo], str | None]:
-            more = _given(ContinuationToken=after)
+            more = given(ContinuationToken=after)
             with self._told():
                 answer = self._clients.get().list_objects_v2(
                     Bucket=self._bucket, Prefix=self._prefix + prefix, MaxKeys=_PAGE, **more
@@ -262,7 +262,7 @@ class S3Objects(ObjectStore):
 
     def _kept(self, content_type: str | None, md5: str) -> dict[str, Any]:
         """What is stored with an object."""
-        return {**self._options, **_given(ContentType=content_type), "Metadata": {OWN_MD5: md5}}
+        return {**self._options, **given(ContentType=content_type), "Metadata": {OWN_MD5: md5}}
 
     def _listed(self, entry: Mapping[str, Any]) -> ObjectInfo:
         key = entry["Key"].removeprefix(self._prefix)
@@ -273,34 +273,6 @@ class S3Objects(ObjectStore):
         traditional = self._with_md5 and "kms" not in answer.get("ServerSideEncryption", "")
         found = own_md5(answer) or (etag_of(answer) if traditional else "")
         return found if _MD5.fullmatch(found) else None
-
-
-def _checked_prefix(prefix: str) -> str:
-    """The prefix with one slash at its end; empty where there is none."""
-    bare = prefix.strip("/")
-    if not bare:
-        return ""
-    try:
-        checked_key(bare)
-    except InvalidQueryError as error:
-        raise ConfigurationError(
-            f"prefix is {prefix[:80]!a}; it must be a folder, such as 'polyreel/'"
-        ) from error
-    if len(bare.encode()) > _LONGEST_PREFIX:
-        raise ConfigurationError(f"prefix has more than {_LONGEST_PREFIX} bytes")
-    return f"{bare}/"
-
-
-def _checked_address(address: str | None, what: str) -> str | None:
-    """An address of a server without a slash at its end."""
-    if address is None:
-        return None
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{what} must begin with https:// or http:// and a host")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError(f"{what} must be an address without user, password, query and fragment")
-    return address.rstrip("/")
 
 
 def _checked_ca(file: Path | None) -> str | None:
@@ -314,11 +286,6 @@ def _checked_ca(file: Path | None) -> str | None:
             f"ca_file: {file} can't be used: {reason}", hint="give a PEM file"
         ) from error
     return str(file)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that have a value: the driver takes no None."""
-    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _starts_at(answer: Mapping[str, Any], start: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from ..core.deadline import retry_after, time_left
+from ..core.deadline import retry_after
 from ..core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -24,8 +23,8 @@ from ..core.errors import (
     RejectedError,
     UnavailableError,
 )
+from .patience import Patient
 
-_SHORTEST = 0.25  # seconds that a call may take, however little time is left
 _CONNECTIONS = 32  # kept open; threads beyond them open and close their own
 
 _KEYS = "check the access key and the secret key"
@@ -103,10 +102,7 @@ _DRIVER: Mapping[tuple[type[Exception], ...], tuple[type[PolyreelError], str | N
 
 
 class Clients:
-    """Makes clients when they are needed, one at a time, since only made ones may be shared by threads.
-
-    A client's timeouts are fixed. With little time left until the deadline a call gets a client with shorter
-    ones: half of the patience, a quarter, and so on.
+    """boto3's clients by the time that the deadline leaves (`Patient`).
 
     Args:
         patience: Seconds without a sign of the server before it counts as gone.
@@ -123,30 +119,20 @@ class Clients:
         client: Mapping[str, Any],
         config: Mapping[str, Any],
     ) -> None:
-        self._patience = patience
         self._arguments = session
         self._client = dict(client)
         self._config = dict(config)
-        self._lock = threading.Lock()
         self._session: Any = None
-        self._made: dict[float, Any] = {}
+        self._made: Patient[Any] = Patient(patience, self._new, lambda client: client.close())
 
     def get(self) -> Any:
         """The client whose timeouts the deadline allows."""
-        patience = self._patience
-        while patience > max(time_left(), _SHORTEST):
-            patience /= 2
-        with self._lock:
-            if patience not in self._made:
-                self._made[patience] = self._new(patience)
-            return self._made[patience]
+        return self._made.get()
 
     def close(self) -> None:
         """Let go of connections; a second call does nothing."""
-        with self._lock:
-            made, self._made, self._session = self._made, {}, None
-        for client in made.values():
-            client.close()
+        self._made.close()
+        self._session = None
 
     def _new(self, patience: float) -> Any:
         if self._session is None:

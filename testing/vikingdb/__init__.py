@@ -14,7 +14,7 @@ it isn't the service, and nothing that a user runs uses it.
 """
 
 from .emulator import Emulator, Settings
-from .faults import Fault
+from ..faults import Fault
 from .media import Part, Vectorizer, picture_space
 from .server import emulating
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from .control import ControlPlane
 from .data import DataPlane
-from .faults import Faults
+from ..faults import Faults
 from .media import Resolve, Vectorizer, no_objects, picture_space
 from .refusal import Refusal, invalid
 from .tasks import Tasks

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .emulator import Answered, Emulator, Seen, Settings
-from .faults import Fault
+from ..faults import Fault
 from .refusal import Refusal
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from urllib.parse import parse_qsl, quote
+from datetime import datetime
+from urllib.parse import quote
 
+from ..signature import SKEW, age, claimed, lines, matches, sorted_query
 from .refusal import Refusal
 
-_SKEW = 15 * 60  # seconds, as is customary; the service's own window isn't known
+_ALGORITHM = "HMAC-SHA256"
 _ALWAYS = {"x-date", "x-content-sha256"}
 
 
@@ -51,59 +52,27 @@ def check_signature(
         Refusal: The signature is missing, of another scope, too old, or wrong.
     """
     method, path, query = target
-    given = _authorization(headers.get("authorization", ""))
-    access, date, scope = _scope(given.get("Credential", ""))
-    if access not in keys or scope != f"{region}/vikingdb/request":
+    claim = claimed(headers.get("authorization", ""), _ALGORITHM)
+    if claim is None:
+        raise Refusal(401, "MissingAuthentication", "the request is not signed")
+    if claim.access not in keys or claim.scope != f"{region}/vikingdb/request":
         raise Refusal(401, "InvalidCredential", "the access key or its scope is unknown")
-    names = given.get("SignedHeaders", "").split(";")
+    names = list(claim.names)
     if names != sorted(names) or not set(names) >= _ALWAYS or not set(names) <= headers.keys():
         raise Refusal(401, "InvalidSignedHeaders", "the signed headers are not those of the request")
-    if headers["x-content-sha256"] != hashlib.sha256(body).hexdigest():
+    digest, stamp = headers["x-content-sha256"], headers["x-date"]
+    if digest != hashlib.sha256(body).hexdigest():
         raise Refusal(401, "SignatureDoesNotMatch", "X-Content-Sha256 is not the digest of the body")
-    _check_date(headers["x-date"], date, now)
-    signed = "".join(f"{name}:{_value(headers, name)}\n" for name in names)
-    canonical = "\n".join(
-        (method, quote(path), _query(query), signed, ";".join(names), headers["x-content-sha256"])
-    )
-    text = "\n".join(
-        ("HMAC-SHA256", headers["x-date"], f"{date}/{scope}", hashlib.sha256(canonical.encode()).hexdigest())
-    )
-    key = keys[access].encode()
-    for part in (date, *scope.split("/")):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    wanted = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted, given.get("Signature", "")):
+    seconds = age(stamp, claim.date, now)
+    if seconds is None or abs(seconds) > SKEW:
+        raise Refusal(401, "InvalidTimestamp", "X-Date can't be read, is another day's, or too far from now")
+    signed = lines({**headers, "host": _host(headers.get("host", ""))}, claim.names)
+    canonical = "\n".join((method, quote(path), sorted_query(query), signed, ";".join(names), digest))
+    if not matches(claim, keys[claim.access], algorithm=_ALGORITHM, stamp=stamp, canonical=canonical):
         raise Refusal(401, "SignatureDoesNotMatch", "the signature is not that of the request")
 
 
-def _authorization(value: str) -> dict[str, str]:
-    algorithm, _, rest = value.partition(" ")
-    if algorithm != "HMAC-SHA256":
-        raise Refusal(401, "MissingAuthentication", "the request is not signed")
-    return dict(part.strip().partition("=")[::2] for part in rest.split(","))
-
-
-def _scope(credential: str) -> tuple[str, str, str]:
-    access, _, rest = credential.partition("/")
-    date, _, scope = rest.partition("/")
-    return access, date, scope
-
-
-def _check_date(value: str, date: str, now: datetime) -> None:
-    try:
-        then = datetime.strptime(value, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise Refusal(401, "InvalidTimestamp", "X-Date can't be read") from error
-    if value[:8] != date or abs((now - then).total_seconds()) > _SKEW:
-        raise Refusal(401, "InvalidTimestamp", "X-Date is too far from now, or another day's")
-
-
-def _value(headers: Mapping[str, str], name: str) -> str:
-    value = headers[name]
+def _host(value: str) -> str:
+    """Without a port that goes without saying."""
     host, _, port = value.rpartition(":")
-    return host if name == "host" and port in ("80", "443") else value
-
-
-def _query(raw: str) -> str:
-    pairs = sorted(parse_qsl(raw, keep_blank_values=True))
-    return "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in pairs)
+    return host if port in ("80", "443") else value
