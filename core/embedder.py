@@ -19,6 +19,7 @@ from .errors import InvalidQueryError, MediaError, RateLimitedError, Unavailable
 from .media import Frame, Media, Modality
 from .orders import Failed, Order, Pending, Segments, Ticket
 from .records import Vector
+from .running import side_by_side
 from .space import Space
 
 T = TypeVar("T")
@@ -90,6 +91,8 @@ class Embedder(Adapter, ABC):
     """Whether several parts of a query become one vector in one call."""
     max_batch: ClassVar[int] = 16
     """Clips in one call."""
+    at_once: int = 1
+    """Calls with clips that are on their way at once."""
 
     space: Space
     accepts: Mapping[Modality, HandOver]
@@ -305,10 +308,11 @@ class Embedder(Adapter, ABC):
         return UnsupportedError(f"{self.kind} doesn't embed {what}", hint=f"it takes {self.takes.value}")
 
     def _batched(self, clips: Sequence[T], action: Callable[[Sequence[T]], list[Embedded]]) -> list[Embedded]:
-        parts = (clips[at : at + self.max_batch] for at in range(0, len(clips), self.max_batch))
-        return [
-            self._checked(embedded) for part in parts for embedded in self._attempt(partial(action, part))
+        calls = [
+            partial(self._attempt, partial(action, clips[at : at + self.max_batch]))
+            for at in range(0, len(clips), self.max_batch)
         ]
+        return [self._checked(embedded) for batch in side_by_side(calls, self.at_once) for embedded in batch]
 
     def _checked(self, embedded: Embedded) -> Embedded:
         check_vector(embedded.vector, self.space.dimension, f"a vector of {self.kind}")

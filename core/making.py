@@ -104,7 +104,7 @@ class Maker:
 
     def _from_clip_files(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
         accepts = embedder.accepts[Modality.VIDEO].schemes
-        for batch in _batches(self._spans(job), embedder.max_batch):
+        for batch in _batches(self._spans(job), embedder.max_batch * embedder.at_once):
             with tempfile.TemporaryDirectory(prefix="polyreel-") as folder, ExitStack() as leases:
                 cut = [self._cut(job, span, Path(folder)) for span in batch]
                 handed = leases.enter_context(Staging(self.objects).leased(cut, accepts))
@@ -159,7 +159,7 @@ class Maker:
     def _cut(self, job: Job, span: Span, folder: Path) -> Media:
         out = folder / f"{span[0]}-{span[1]}.mp4"
         self.media.cut(job.source.path, out, start_ms=span[0], end_ms=span[1])
-        return Media(Modality.VIDEO, path=out)
+        return Media(Modality.VIDEO, path=out, fps=self.recipe.fps)
 
     def _with_media(self, job: Job) -> Iterator[Record]:
         """Records that carry a medium: each clip, cut and kept as an object of its own."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from itertools import islice
 from typing import TypeVar
 
@@ -71,6 +72,22 @@ def concurrently(
                     yield from future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def side_by_side(calls: Sequence[Callable[[], R]], at_once: int) -> list[R]:
+    """What the calls return, in their order; the first error ends it, and what has not begun is dropped.
+
+    The deadline goes with each call to its thread.
+    """
+    if at_once == 1 or len(calls) == 1:
+        return [call() for call in calls]
+    with ThreadPoolExecutor(at_once, thread_name_prefix="polyreel-call") as pool:
+        running = [pool.submit(copy_context().run, call) for call in calls]
+        try:
+            return [future.result() for future in running]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 class KeyLocks:

@@ -155,9 +155,7 @@ class TosObjects(ObjectStore):
 
     def _begin(self, key: str, content_type: str | None, md5: str) -> Upload:
         with self._told(key):
-            answer = self._clients.get().create_multipart_upload(
-                **self._at(key), **_kept(content_type, md5)
-            )
+            answer = self._clients.get().create_multipart_upload(**self._at(key), **_kept(content_type, md5))
         at = {**self._at(key), "upload_id": answer.upload_id}
         return TosUpload(self._clients, key, self._uri(key), at, md5)
 
@@ -165,7 +163,7 @@ class TosObjects(ObjectStore):
         part = given(range_start=start, if_match=version) if start else {}
         with self._told(key):
             answer = self._clients.get().get_object(**self._at(key), **part)
-        body = _Body(answer)
+        body = _Body(answer, self._uri(key))
         if start and not (
             answer.etag == version and str(answer.content_range or "").startswith(f"bytes {start}-")
         ):
@@ -261,11 +259,13 @@ class TosObjects(ObjectStore):
 class _Body:
     """The bytes of an answer, which the SDK has no way to close."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Any, uri: str) -> None:
         self._answer = answer
+        self._uri = uri
 
     def read(self, size: int, /) -> bytes:
-        data: bytes = self._answer.read(size)
+        with told(self._uri):
+            data: bytes = self._answer.read(size)
         return data
 
     def close(self) -> None:

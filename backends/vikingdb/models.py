@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ...core import doubao
 from ...core.errors import ConfigurationError
 from ...core.media import Modality
 from ...core.registry import nearest
@@ -12,13 +13,7 @@ from ...core.registry import nearest
 _TEXT = frozenset({Modality.TEXT})
 _PICTURES = frozenset({Modality.TEXT, Modality.IMAGE})
 _ALL = frozenset({Modality.TEXT, Modality.IMAGE, Modality.VIDEO})
-_ORDER = (Modality.TEXT, Modality.IMAGE, Modality.VIDEO)
 _SENTENCE = "为这个句子生成表示以用于检索相关文章："
-_QUESTION = "根据这个问题，找到能回答这个问题的相应文本或图片："
-_QUESTION_251215 = (
-    "Target_modality: {}.\nInstruction:根据这个问题，找到能回答这个问题的相应文本或图片\nQuery:"
-)
-_COMPRESS_251215 = "Instruction:Compress the {} into one word.\nQuery:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +51,7 @@ class Model:
 
     def templates(self, content: Collection[Modality]) -> dict[str, str]:
         """The instructions for a collection of these modalities, by `query` and `document`."""
-        named = " and ".join(one.value for one in _ORDER if one in content)
-        made = {"query": self.query.format(named), "document": self.document.format(named)}
-        return {name: text for name, text in made.items() if text}
+        return doubao.templates(self.query, self.document, content)
 
 
 MODELS = (
@@ -67,15 +60,15 @@ MODELS = (
     Model("bge-visualized-m3", "", _PICTURES, (1024,)),
     Model("doubao-embedding", "240715", _TEXT, (2048, 512, 1024), _SENTENCE),
     Model("doubao-embedding-large", "240915", _TEXT, (2048, 512, 1024, 4096), _SENTENCE),
-    Model("doubao-embedding-vision", "250328", _PICTURES, (2048, 1024), _QUESTION),
-    Model("doubao-embedding-vision", "250615", _ALL, (2048, 1024), _QUESTION, sequences=True),
+    Model("doubao-embedding-vision", "250328", _PICTURES, (2048, 1024), doubao.QUESTION),
+    Model("doubao-embedding-vision", "250615", _ALL, (2048, 1024), doubao.QUESTION, sequences=True),
     Model(
         "doubao-embedding-vision",
         "251215",
         _ALL,
         (2048, 1024),
-        _QUESTION_251215,
-        _COMPRESS_251215,
+        doubao.QUESTION_251215,
+        doubao.COMPRESS_251215,
         sequences=True,
     ),
 )

@@ -165,7 +165,9 @@ class Emulator:
         for header, known in _OF_BUCKETS.items():
             if seen.headers.get(header, known[0]) not in known:
                 raise Refusal(400, "InvalidArgument", f"{header} has an unknown value")
-        self.buckets[name] = Bucket({name: seen.headers[name] for name in _OF_BUCKETS if name in seen.headers})
+        self.buckets[name] = Bucket(
+            {name: seen.headers[name] for name in _OF_BUCKETS if name in seen.headers}
+        )
         return Answered(200, b"", {"Location": f"/{name}"})
 
     def _about_object(self, bucket: Bucket, key: str, seen: Seen) -> Answered:
@@ -260,7 +262,10 @@ def _check_body(seen: Seen) -> None:
     if "content-length" not in seen.headers:
         raise Refusal(411, "MissingContentLength", "how long is the body?")
     digest = hashlib.md5(seen.body, usedforsecurity=False).digest()
-    if seen.headers.get("content-md5", base64.b64encode(digest).decode()) != base64.b64encode(digest).decode():
+    if (
+        seen.headers.get("content-md5", base64.b64encode(digest).decode())
+        != base64.b64encode(digest).decode()
+    ):
         raise Refusal(400, "BadDigest", "the body has another MD5")
 
 

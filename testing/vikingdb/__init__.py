@@ -13,8 +13,8 @@ vectorizes media and fails on command. It was written from documents and from re
 it isn't the service, and nothing that a user runs uses it.
 """
 
-from .emulator import Emulator, Settings
 from ..faults import Fault
+from .emulator import Emulator, Settings
 from .media import Part, Vectorizer, picture_space
 from .server import emulating
 

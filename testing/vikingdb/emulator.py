@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from ..faults import Faults
 from .control import ControlPlane
 from .data import DataPlane
-from ..faults import Faults
 from .media import Resolve, Vectorizer, no_objects, picture_space
 from .refusal import Refusal, invalid
 from .tasks import Tasks

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .emulator import Answered, Emulator, Seen, Settings
 from ..faults import Fault
+from .emulator import Answered, Emulator, Seen, Settings
 from .refusal import Refusal
 
 

@@ -1,0 +1,1 @@
+"""Doubao's multimodal embedding at Ark, the model service of Volcengine."""
