@@ -1,7 +1,7 @@
 """Instructions of the Doubao models, which VikingDB and Ark put round texts in the same way.
 
-Vectors that were made with another instruction can't be compared, so there is one place for the words. They are
-those of the vendor's list of models (VikingDB, document 1791154); none was tried on the service.
+Vectors that were made with another instruction can't be compared, so there is one place for the words. They
+are those of the vendor's list of models (VikingDB, document 1791154); none was tried on the service.
 """
 
 from __future__ import annotations

@@ -288,7 +288,11 @@ def _keys(
         return None
     if not access_key or secret_key is None:
         raise ConfigurationError("access_key and secret_key belong together: give both or neither")
-    return access_key, secret_key.get_secret_value(), session_token and session_token.get_secret_value()
+    return (
+        access_key,
+        secret_key.get_secret_value(),
+        session_token.get_secret_value() if session_token else None,
+    )
 
 
 def _endpoint(region: str, endpoint: str | None, *, custom_domain: bool) -> str:

@@ -47,14 +47,14 @@ class ArkEmbedder(Embedder):
     length 1. Instructions are those that VikingDB uses with the same model.
 
     Args:
-        version: Of the model: `250615` or `251215`.
+        version: `250615` or `251215`.
         model: What the calls name instead of `doubao-embedding-vision-VERSION`, such as an endpoint `ep-...`.
         api_key: Of Ark; else ARK_API_KEY holds it.
         base_url: Of the API, with its version.
         dimension: 2048 or 1024.
         content: What records are made of; a part of the instructions of 251215.
         instruct: Whether the model's own instructions are used.
-        hand_over: `auto` sends what has an https address by it and files as base64; `url` and `base64` insist.
+        hand_over: `auto` sends what has an https address by it, files as base64; `url` and `base64` insist.
         fps: Frames a second of a video that says nothing of its own; clips say the recipe's.
         send_fps: Whether frames a second are said at all.
         at_once: Clips that are on their way at once.
@@ -151,9 +151,9 @@ def _vector(answer: Mapping[str, Any], request_id: str | None) -> list[float]:
         IntegrityError: There is none in the answer.
     """
     data = answer.get("data")
-    one = data[0] if isinstance(data, list) and data else data
+    one: Any = data[0] if isinstance(data, list) and data else data
     try:
-        values = [float(value) for value in one["embedding"]]  # type: ignore[index]
+        values = [float(value) for value in one["embedding"]]
         length = math.hypot(*values)
         return [value / length for value in values]
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:

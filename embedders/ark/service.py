@@ -1,8 +1,8 @@
 """One HTTP client for Ark: time limits, and errors by their class.
 
-The vendor's runtime package isn't used: for this one call it would bring four more packages, retries that can't see
-our deadline, a client that its own text calls unsafe for threads, and a null for everything that isn't said. It
-drives the emulator in the tests.
+The vendor's runtime package isn't used: for this one call it would bring four more packages, retries that
+can't see our deadline, a client that its own text calls unsafe for threads, and a null for everything that
+isn't said. It drives the emulator in the tests.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Settings:
 
 
 class Emulator:
-    """One account. `emulating` serves it at `url`, the base of the API; `answer` is what it says to a request."""
+    """An account; `emulating` serves it at `url`, the API's base; `answer` is what it says to a request."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -132,7 +132,7 @@ class Emulator:
     def _vector(self, given: list[Part], dimension: int) -> list[float]:
         bare = [Part(one.modality, one.text.removeprefix(_QUESTION), one.data, one.fps) for one in given]
         try:  # Ark isn't told what is a query, so all are made alike
-            vector = self.settings.vectorize(bare, True)
+            vector = self.settings.vectorize(bare, True)  # noqa: FBT003 - one shape for all
         except Unseen as error:
             raise invalid(error.message, "input") from error
         # twice the length: whoever compares must not take it for granted
@@ -165,7 +165,7 @@ def _body(seen: Seen) -> dict[str, Any]:
         raise invalid("the body is no object", "")
     said = {name: value for name, value in body.items() if value is not None}  # as the vendor's package does
     if said.keys() - _KEYS:
-        raise invalid("the body has unknown keys", sorted(said.keys() - _KEYS)[0])
+        raise invalid("the body has unknown keys", min(said.keys() - _KEYS))
     for name in ("model", "input"):
         if name not in said:
             raise Refusal(400, "MissingParameter", f"{name} is missing", param=name)

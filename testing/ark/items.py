@@ -50,7 +50,7 @@ def invalid(message: str, param: str) -> Refusal:
     return Refusal(400, "InvalidParameter", message, param=param)
 
 
-def parts(given: object, *, frames: bool) -> list[Part]:
+def parts(given: Any, *, frames: bool) -> list[Part]:
     """What the items show.
 
     Args:
@@ -62,25 +62,26 @@ def parts(given: object, *, frames: bool) -> list[Part]:
     return [_part(one, frames) for one in given]
 
 
-def _part(one: object, frames: bool) -> Part:  # noqa: FBT001 - as `parts` is told it
+def _part(one: Any, frames: bool) -> Part:  # noqa: FBT001 - as `parts` is told it
     match one:
         case {"type": "text", "text": str(text), **rest} if not rest and text:
             return Part("text", text=text)
         case {"type": "image_url", "image_url": {"url": str(url), **more}, **rest} if not rest and not more:
             return Part("image", data=_seen("image", url))
         case {"type": "video_url", "video_url": {"url": str(url), **more}, **rest} if not rest:
-            _check_video(more, frames)
-            return Part("video", data=_seen("video", url), fps=float(more.get("fps") or 1.0))
+            return Part("video", data=_seen("video", url), fps=_rate(more, frames))
     raise invalid("an item is a text, an image_url or a video_url, and nothing else", "input")
 
 
-def _check_video(more: Mapping[str, Any], frames: bool) -> None:  # noqa: FBT001 - as `parts` is told it
+def _rate(more: Mapping[Any, Any], frames: bool) -> float:  # noqa: FBT001 - as `parts` is told it
+    """The frames a second, once all that is said of the video was checked."""
     said = {name: value for name, value in more.items() if value is not None}
     for name, value in said.items():
         least, most = _VIDEO_KEYS.get(name, (1, 0))
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not least <= value <= most or not frames:
             raise invalid(f"{name} is unknown, out of range, or not for this model", "input")
+    return float(said.get("fps", 1.0))
 
 
 def _seen(modality: str, url: str) -> bytes:

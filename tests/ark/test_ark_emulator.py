@@ -98,9 +98,9 @@ def test_a_version_that_takes_no_frames_a_second_refuses_them(clips: Path) -> No
 
 
 def test_an_unknown_key_is_refused(emulator: Emulator) -> None:
-    with runtime.Ark(base_url=emulator.url, api_key="other", max_retries=0) as client:
-        with pytest.raises(errors.ArkAuthenticationError):
-            client.multimodal_embeddings.create(model=MODEL, input=[TEXT])
+    client = runtime.Ark(base_url=emulator.url, api_key="other", max_retries=0)
+    with client, pytest.raises(errors.ArkAuthenticationError):
+        client.multimodal_embeddings.create(model=MODEL, input=[TEXT])
 
 
 def test_faults_come_when_they_are_asked_for(emulator: Emulator, client: Any) -> None:

@@ -1,0 +1,98 @@
+"""The Volcengine stack on this machine: VikingDB and Ark emulated, with TOS emulated behind them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from polyreel import media
+from polyreel.testing import ark, tos, vikingdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUCKET = "video-demo1"
+_SHORTEST = 4000  # milliseconds of a clip that is worth a query
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The three services."""
+
+    vikingdb: vikingdb.Emulator
+    tos: tos.Emulator
+    ark: ark.Emulator
+
+    def variables(self) -> dict[str, str]:
+        """What the preset `vikingdb_tos` needs, and where the services are."""
+        store, objects = "POLYREEL_STACKS__VIKINGDB_TOS__STORE", "POLYREEL_STACKS__VIKINGDB_TOS__OBJECTS"
+        return {
+            f"{store}__ACCESS_KEY": self.vikingdb.access_key,
+            f"{store}__SECRET_KEY": self.vikingdb.secret_key,
+            f"{store}__CONTROL_ENDPOINT": self.vikingdb.url,
+            f"{store}__DATA_ENDPOINT": self.vikingdb.url,
+            f"{store}__POLL": "0.02",
+            f"{store}__RATES__VIDEOS": "1000",
+            f"{store}__RATES__IMAGES": "1000",
+            f"{objects}__BUCKET": BUCKET,
+            f"{objects}__ENDPOINT": self.tos.endpoint,
+            f"{objects}__PROXY": self.tos.url,
+            "TOS_ACCESS_KEY": self.tos.settings.access_key,
+            "TOS_SECRET_KEY": self.tos.settings.secret_key,
+        }
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    """Indexes take a while to be built, and writes to be found, as they do there."""
+    with tos.emulating() as store, ark.emulating() as models:
+        settings = vikingdb.Settings(resolve=store.resolve, lag=0.05, ready_after=2)
+        with vikingdb.emulating(settings) as database:
+            yield Cloud(database, store, models)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Videos, and what people would say of them by file name."""
+
+    files: tuple[Path, ...]
+    captions: dict[str, list[str]]
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """The real ones that POLYREEL_TEST_VIDEOS names or that lie beside the repository; else drawn ones."""
+    beside = Path(__file__).resolve().parents[2].parent / "shared" / "videos"
+    folder = Path(os.environ.get("POLYREEL_TEST_VIDEOS", beside))
+    if not (folder / "manifest.json").is_file():
+        drawn = media.render_samples(tmp_path_factory.mktemp("drawn"), size=(320, 240), fps=10)
+        said = {file.name: json.loads(file.with_suffix(".json").read_text("utf-8")) for file in drawn}
+        return Clips(tuple(drawn), {name: [str(one["title"])] for name, one in said.items()})
+    known = {each["file"]: each for each in json.loads((folder / "manifest.json").read_text("utf-8"))}
+    taken = [name for name in sorted(known) if media.probe(folder / name).duration_ms >= _SHORTEST]
+    captions = {name: [known[name]["caption_en"], known[name]["caption_zh"]] for name in taken}
+    return Clips(tuple(folder / name for name in taken), captions)
+
+
+@pytest.fixture(scope="session")
+def videos(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the videos alone."""
+    folder = tmp_path_factory.mktemp("videos")
+    for file in clips.files:
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys of the developer nor a proxy of the machine change a test."""
+    for name in ("TOS_ACCESS_KEY", "TOS_SECRET_KEY", "TOS_SECURITY_TOKEN", "ARK_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
