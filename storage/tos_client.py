@@ -43,6 +43,7 @@ _CODES: Mapping[str, tuple[type[PolyreelError], str | None]] = {
     "RequestTimeTooSkewed": (AuthenticationError, "this machine's clock is wrong: set it"),
     "InvalidBucketName": (ConfigurationError, "choose another name for the bucket"),
     "BucketAlreadyExists": (ConfigurationError, "somebody else has a bucket of this name: choose another"),
+    "BucketAlreadyOwnedByYou": (ConfigurationError, None),
     "InvalidObjectState": (RejectedError, "it lies in an archive: restore it first"),
     "PreconditionFailed": (IntegrityError, _AGAIN),
     "InvalidRange": (IntegrityError, _AGAIN),
