@@ -333,11 +333,15 @@ def test_no_log_line_has_a_secret(
 
 
 def test_nothing_is_printed_however_slow_the_store_is(
-    emulator: Emulator, objects: TosObjects, capsys: pytest.CaptureFixture[str]
+    emulator: Emulator,
+    objects: TosObjects,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     emulator.faults.plan("PUT /a", Fault(hang=0.8))
     objects.put("a", b"1")
     assert capsys.readouterr() == ("", "")
+    assert "latency" not in caplog.text
 
 
 def test_how_other_users_of_the_http_library_connect_stays_as_it_was(
