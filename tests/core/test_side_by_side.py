@@ -1,4 +1,4 @@
-"""Calls side by side: in order, never more than are allowed, under the caller's deadline, ended by an error."""
+"""Calls side by side: in order, no more than are allowed, under the deadline, ended by an error."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -17,7 +17,9 @@ from polyreel import media
 
 pytest.importorskip("twelvelabs")
 pytest.importorskip("boto3")
+pytest.importorskip("tos")
 
+from polyreel.testing import tos, vikingdb
 from polyreel.testing.twelvelabs import Emulator, emulating
 
 if TYPE_CHECKING:
@@ -137,6 +139,26 @@ def milvus(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     return serve("milvus", "--data", str(tmp_path_factory.mktemp("milvus")), "--fast")
 
 
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[dict[str, str]]:
+    """VikingDB and TOS, emulated on this machine: the variables that `vikingdb_tos` needs."""
+    with tos.emulating() as store, vikingdb.emulating(vikingdb.Settings(resolve=store.resolve)) as database:
+        keys = {
+            "STORE__ACCESS_KEY": database.access_key,
+            "STORE__SECRET_KEY": database.secret_key,
+            "STORE__CONTROL_ENDPOINT": database.url,
+            "STORE__DATA_ENDPOINT": database.url,
+            "STORE__POLL": "0.02",
+            "STORE__RATES__VIDEOS": "1000",
+            "STORE__RATES__IMAGES": "1000",
+            "OBJECTS__BUCKET": "films-1",
+            "OBJECTS__ENDPOINT": store.endpoint,
+            "OBJECTS__PROXY": store.url,
+        }
+        own = {f"POLYREEL_STACKS__VIKINGDB_TOS__{name}": value for name, value in keys.items()}
+        yield {**own, "TOS_ACCESS_KEY": "AKTEST", "TOS_SECRET_KEY": "SKTEST"}
+
+
 Sections = dict[str, dict[str, str]]
 """Keys of the sections of a stack."""
 
@@ -151,6 +173,7 @@ class Bench:
         service: TwelveLabs.
         bucket: None where no S3 server is installed.
         stacks: What is configured beside the presets.
+        more: Variables of other services.
     """
 
     folder: Path
@@ -158,6 +181,7 @@ class Bench:
     service: Emulator
     bucket: Bucket | None
     stacks: dict[str, Sections]
+    more: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lines = []
@@ -168,7 +192,7 @@ class Bench:
 
     def environment(self, stack: str) -> dict[str, str]:
         """The variables of a process: the same for every stack but for one."""
-        return {**variables(self.service, self.bucket), "POLYREEL_STACK": stack}
+        return {**variables(self.service, self.bucket), **self.more, "POLYREEL_STACK": stack}
 
 
 def variables(service: Emulator, bucket: Bucket | None) -> dict[str, str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +12,9 @@ from polyreel.testing import ark, tos, vikingdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BUCKET = "video-demo1"
-_SHORTEST = 4000  # milliseconds of a clip that is worth a query
 
 
 @dataclass(frozen=True)
@@ -56,35 +53,13 @@ def cloud() -> Iterator[Cloud]:
             yield Cloud(database, store, models)
 
 
-@dataclass(frozen=True)
-class Clips:
-    """Videos, and what people would say of them by file name."""
-
-    files: tuple[Path, ...]
-    captions: dict[str, list[str]]
-
-
 @pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    """The real ones that POLYREEL_TEST_VIDEOS names or that lie beside the repository; else drawn ones."""
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "videos"
-    folder = Path(os.environ.get("POLYREEL_TEST_VIDEOS", beside))
-    if not (folder / "manifest.json").is_file():
-        drawn = media.render_samples(tmp_path_factory.mktemp("drawn"), size=(320, 240), fps=10)
-        said = {file.name: json.loads(file.with_suffix(".json").read_text("utf-8")) for file in drawn}
-        return Clips(tuple(drawn), {name: [str(one["title"])] for name, one in said.items()})
-    known = {each["file"]: each for each in json.loads((folder / "manifest.json").read_text("utf-8"))}
-    taken = [name for name in sorted(known) if media.probe(folder / name).duration_ms >= _SHORTEST]
-    captions = {name: [known[name]["caption_en"], known[name]["caption_zh"]] for name in taken}
-    return Clips(tuple(folder / name for name in taken), captions)
-
-
-@pytest.fixture(scope="session")
-def videos(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the videos alone."""
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rendered clips without sidecars."""
     folder = tmp_path_factory.mktemp("videos")
-    for file in clips.files:
-        (folder / file.name).symlink_to(file)
+    media.render_samples(folder, seconds=4.0, size=(160, 120), fps=8)
+    for sidecar in folder.glob("*.json"):
+        sidecar.unlink()
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Ark's vectors in a store of ours: a whole ingest and searches, with clips sent along or fetched from TOS."""
+"""Ark's vectors in a store of ours: ingest and searches, with clips sent along or fetched from TOS."""
 
 from __future__ import annotations
 
