@@ -53,6 +53,11 @@ def test_every_preset_builds_with_the_adapters_that_ship(name: str, monkeypatch:
         pytest.importorskip("twelvelabs")
         monkeypatch.setenv("TWELVELABS_API_KEY", "tlk_0123456789")
         monkeypatch.setenv(f"POLYREEL_STACKS__{name.upper()}__OBJECTS__BUCKET", "films")
+    if name == "vikingdb_tos":
+        pytest.importorskip("tos")
+        stack = f"POLYREEL_STACKS__{name.upper()}"
+        for key in ("STORE__ACCESS_KEY", "STORE__SECRET_KEY", "OBJECTS__BUCKET"):
+            monkeypatch.setenv(f"{stack}__{key}", "films-1")
     built = build_stack(load(), name)
     assert built.name == name
     built.objects.close()
