@@ -21,7 +21,7 @@ def test_an_unknown_kind_names_the_nearest() -> None:
 
 
 def test_an_unknown_kind_without_a_near_one_names_all() -> None:
-    with pytest.raises(ConfigurationError, match="known are builtin"):
+    with pytest.raises(ConfigurationError, match="known are ark, builtin"):
         registry.load("embedder", "zzz")
 
 
