@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..core.report import Outcome
 from . import output
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Tally:
     def add(self, video: VideoReport) -> None:
         """Count a video that is done."""
         self.done += 1
-        self.failed += video.outcome is Outcome.FAILED
+        self.failed += video.failed
         self.video_seconds += video.duration
 
     def words(self, now: float) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,5 +43,7 @@ class Lines:
 @contextmanager
 def lines() -> Iterator[Lines]:
     """Lines that are gone afterwards."""
+    from tempfile import TemporaryFile  # here: the help of commands needs none
+
     with TemporaryFile("w+", encoding="ascii") as file:
         yield Lines(file)

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from ..core.running import Stop
+if TYPE_CHECKING:
+    from ..core.running import Stop
 
 EXIT_CODE = 130  # as shells have it for a command that SIGINT ended
 
@@ -20,6 +22,8 @@ _SHOW_CURSOR = b"\x1b[?25h"  # the progress bar hides it
 @contextmanager
 def stoppable() -> Iterator[Stop]:
     """A stop that ctrl-C asks. Signals are the main thread's; in any other they stay as they are."""
+    from ..core.running import Stop  # here: the help of commands needs no threads
+
     stop = Stop()
 
     def heard(_signal: int, _frame: FrameType | None) -> None:

@@ -64,7 +64,7 @@ class Ingest:
             for report in results:
                 listener(report)
                 totals.add(report)
-                if self.details or report.damage or report.outcome is Outcome.FAILED:
+                if self.details or report.damage or report.failed:
                     reports.append(report)
         seconds = time.monotonic() - began
         return IngestReport(tuple(reports), totals, seconds, self.dry_run, self.stop.asked)
@@ -76,10 +76,10 @@ class Ingest:
         except PolyreelError as error:
             report = VideoReport(source.name, Outcome.FAILED, reason=redacted(error))
         if not self.dry_run:
-            reason = report.reason or "" if report.outcome is Outcome.FAILED else None
+            reason = report.reason or "" if report.failed else None
             remember(source, reason, self.maker.journal)
         report = replace(report, seconds=time.monotonic() - began)
-        level = logging.WARNING if report.outcome is Outcome.FAILED or report.damage else logging.INFO
+        level = logging.WARNING if report.failed or report.damage else logging.INFO
         LOGGER.log(level, "video", extra=report.to_json())
         return report
 

@@ -58,6 +58,11 @@ class VideoReport:
     request_ids: tuple[str, ...] = ()
     estimate: Estimate | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether nothing of it was taken in."""
+        return self.outcome is Outcome.FAILED
+
     def to_json(self) -> dict[str, object]:
         """A JSON object without the parts that say nothing."""
         values = {

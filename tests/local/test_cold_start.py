@@ -1,11 +1,14 @@
-"""A search from the command line is quick from a cold start, also over ten thousand records."""
+"""A search from the command line is quick from a cold start, also over ten thousand records.
+
+Times are the processor's, so that a busy machine doesn't count.
+"""
 
 from __future__ import annotations
 
 import random
+import resource
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +59,7 @@ def test_a_text_search_over_ten_thousand_records_takes_under_a_second(
 
     times = []
     for _ in range(_RUNS):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-P", "-c", _SEARCH, str(tmp_path / "polyreel.toml")],
             capture_output=True,
@@ -64,7 +67,8 @@ def test_a_text_search_over_ten_thousand_records_takes_under_a_second(
             cwd=tmp_path,
             check=True,
         )
-        times.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
         *hits, loaded = done.stdout.splitlines()
         assert len(hits) == 10
         assert loaded == "loaded"  # no video library, and no numpy either

@@ -1,11 +1,14 @@
-"""Starting is quick and loads nothing that a stack may not need."""
+"""Starting is quick and loads nothing that a stack may not need.
+
+Times are the processor's, so that a busy machine doesn't count.
+"""
 
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 HEAVY = {
@@ -24,7 +27,7 @@ RUNS = 5  # the least of several runs: noise only ever adds time
 
 
 def test_importing_polyreel_takes_under_100_ms(tmp_path: Path) -> None:
-    code = "import time; t = time.perf_counter(); import polyreel; print(time.perf_counter() - t)"
+    code = "import time; t = time.process_time(); import polyreel; print(time.process_time() - t)"
     assert min(float(_python(tmp_path, code)) for _ in range(RUNS)) < 0.1
 
 
@@ -45,10 +48,25 @@ def test_the_command_line_helps_within_300_ms(tmp_path: Path) -> None:
     code = "import sys; sys.argv[0] = 'polyreel'; from polyreel.cli.main import main; sys.exit(main())"
     times = []
     for _ in range(RUNS):
-        start = time.perf_counter()
+        before = _children_seconds()
         assert "polyreel" in _python(tmp_path, code, "--help")
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.3
+        times.append(_children_seconds() - before)
+    assert min(times) < 0.3, times
+
+
+def test_the_command_line_helps_without_what_takes_videos_in(tmp_path: Path) -> None:
+    code = """
+import sys
+import polyreel.cli.main
+print(*sorted(set(sys.modules) & {"tempfile", "concurrent.futures", "asyncio", "polyreel.core.search", "av"}))
+"""
+    assert _python(tmp_path, code).split() == []
+
+
+def _children_seconds() -> float:
+    """What the processes that ended took of the processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _python(folder: Path, code: str, *args: str) -> str:
