@@ -120,5 +120,5 @@ def _read(body: bytes, video_id: str) -> Manifest:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(
             f"the manifest of video {video_id} can't be read",
-            hint="ingest the video again, which writes it anew",
+            hint="ingest the video again, which writes it anew, or delete it from the collection",
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .errors import InvalidQueryError, NotFoundError, UnsupportedError
+from .errors import IntegrityError, InvalidQueryError, NotFoundError, UnsupportedError
 from .filter_json import from_json
 from .filters import F, Filter
 from .journal import Failure, Journal
@@ -137,8 +137,11 @@ class VideoSearch:
         store, manifests = self._opened(), self._manifests()
         known = 0
         for video_id in video_ids:
-            manifest = manifests.get(video_id)
-            known += manifest is not None
+            try:
+                manifest = manifests.get(video_id)
+                known += manifest is not None
+            except IntegrityError:  # a broken one names no clip files any more: gc finds them
+                manifest, known = None, known + 1
             manifests.delete(video_id)
             store.wait(store.delete(where=F.video_id == video_id))
             for key in manifest.clips if manifest else ():

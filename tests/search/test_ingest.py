@@ -11,7 +11,7 @@ import pytest
 
 from polyreel.backends.memory import MemoryStore
 from polyreel.core.embedder import HandOver
-from polyreel.core.errors import InvalidQueryError, UnavailableError
+from polyreel.core.errors import IntegrityError, InvalidQueryError, UnavailableError
 from polyreel.core.fields import FieldType
 from polyreel.core.filters import F
 from polyreel.core.recipe import Recipe, Segmentation
@@ -180,6 +180,20 @@ def test_a_broken_manifest_is_written_anew(open_search: OpenSearch, videos: Path
     assert search.ingest(videos).counts == {"ingested": 3}
     assert state(search) == before
     assert all(json.loads(file.read_text()) for file in (tmp_path / "objects" / "manifests").rglob("*.json"))
+
+
+def test_a_video_whose_manifest_is_broken_can_be_deleted(
+    open_search: OpenSearch, videos: Path, tmp_path: Path
+) -> None:
+    search = open_search()
+    search.ingest(videos)
+    broken = min((tmp_path / "objects" / "manifests").rglob("*.json"))
+    broken.write_text("{")
+    with pytest.raises(IntegrityError, match="or delete it from the collection"):
+        search.videos()
+    assert search.delete(broken.stem) == 1
+    assert len(search.videos()) == 2
+    assert search.count(F.video_id == broken.stem) == 0
 
 
 def test_a_lost_journal_costs_nothing_but_time(open_search: OpenSearch, videos: Path, tmp_path: Path) -> None:
