@@ -359,8 +359,7 @@ class VideoSearch:
 
     def _opened(self, *, create: bool = False) -> VectorStore:
         with self._lock:
-            if self._closed:
-                raise InvalidQueryError("this VideoSearch is closed", hint="open it again with polyreel.open")
+            self._check_not_closed()
             if self._store is None:
                 self._open_store(create=create)
                 self._store = self.stack.store
@@ -375,6 +374,10 @@ class VideoSearch:
             if not retired:
                 raise
             raise UnsupportedError(retired, hint="choose another model for a new collection") from error
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise InvalidQueryError("this VideoSearch is closed", hint="open it again with polyreel.open")
 
     def _opened_if_there(self) -> VectorStore | None:
         try:
@@ -401,6 +404,7 @@ class VideoSearch:
 
     def _journalled(self) -> Journal:
         with self._lock:
+            self._check_not_closed()
             if self._journal is None:
                 self._journal = Journal(
                     self.stack.state / f"{self.stack.name}-{self.stack.collection}.sqlite"

@@ -746,6 +746,7 @@ def test_a_closed_search_says_so(filled: Shell) -> None:
     calls: list[Callable[[], object]] = [
         lambda: search.search("a"), search.videos, search.count, lambda: search.ingest("a.mp4"),
         lambda: search.delete("a"), lambda: search.get("a"), lambda: search.similar("a"),
+        search.failures, search.gc, lambda: search.infer_fields("."),
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(InvalidQueryError, match=r"closed; open it again with polyreel\.open"):
