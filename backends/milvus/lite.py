@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from pymilvus import MilvusClient
@@ -16,6 +17,7 @@ from pymilvus.exceptions import ConnectionConfigException
 from ...core.deadline import time_left
 from ...core.errors import ConfigurationError, IntegrityError, LockedError, UnavailableError
 from ...core.locks import FolderLock, sync_folder
+from ...core.registry import missing
 from .connection import GRPC, limit
 
 
@@ -23,8 +25,10 @@ def database(path: Path) -> Path:
     """The file that a path names.
 
     Raises:
-        ConfigurationError: Milvus Lite would not take it.
+        ConfigurationError: Milvus Lite would not take it, or isn't installed: pymilvus alone brings none.
     """
+    if find_spec("milvus_lite") is None:
+        raise missing(ModuleNotFoundError(name="milvus_lite"), "Milvus Lite")
     if path.suffix != ".db":
         raise ConfigurationError(f"the path of Milvus Lite is {path}; it must end in .db")
     return path.expanduser().absolute()

@@ -70,6 +70,15 @@ def spec(name: str = "clips", *, fields: dict[str, FieldType] = FIELDS) -> Colle
     return CollectionSpec(name, Space("test", "made-up", "1", 4), fields)
 
 
+def test_pymilvus_without_lite_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "milvus_lite", None)  # as if it weren't there
+    with pytest.raises(
+        ConfigurationError, match=r"'milvus_lite', which .*; pip install \"polyreel\[milvus\]"
+    ):
+        MilvusStore(path=tmp_path / "clips.db")
+    MilvusStore(url="http://127.0.0.1:19530")
+
+
 def record(id: str, **parts: object) -> Record:
     given = {"video_id": "v", "uri": "file:///v.mp4", "content": [1.0, 2.0, 3.0, 4.0], **parts}
     return Record(id=id, **given)  # type: ignore[arg-type]
