@@ -25,7 +25,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from milvus import MilvusServer, MilvusServerConfig  # type: ignore[import-not-found]  # in its own environment
+from milvus import MilvusServer, MilvusServerConfig
 
 PROGRAMS = Path(sys.prefix) / "milvus-programs"
 PORTS = (
