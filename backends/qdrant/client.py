@@ -115,8 +115,8 @@ class QdrantClientStore(VectorStore):
                 f"there is a collection {name!r} that polyreel didn't make",
                 hint="name another collection in the stack",
             )
-        self._options.refuse_other(name, json.loads(metadata.get(_OPTIONS, "{}")))
-        return CollectionMeta.from_json(json.loads(metadata[_META]))
+        self._options.refuse_other(name, _read(metadata.get(_OPTIONS, "{}"), name))
+        return CollectionMeta.from_json(_read(metadata[_META], name))
 
     def _add_fields(self, meta: CollectionMeta) -> None:
         with self._using() as client:
@@ -309,6 +309,17 @@ def _bodies(batch: list[models.PointStruct], dimension: int) -> Iterator[list[mo
         left -= size
     if part:
         yield part
+
+
+def _read(text: object, name: str) -> dict[str, Any]:
+    """A description that `_written` wrote."""
+    try:
+        return dict(json.loads(str(text)))
+    except (TypeError, ValueError) as error:
+        raise IntegrityError(
+            f"the description of the collection {name!r} can't be read",
+            hint=f"restore its metadata {_META!r}, or drop the collection and ingest again",
+        ) from error
 
 
 def _written(value: object) -> str:

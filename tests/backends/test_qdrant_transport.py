@@ -505,6 +505,20 @@ def test_a_collection_that_polyreel_did_not_make_is_left_alone(qdrant: Imitation
     assert qdrant.indexes["clips"] == {}
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", "5"])
+@pytest.mark.parametrize("key", ["polyreel", "polyreel_options"])
+def test_a_description_that_somebody_broke_is_one_clear_error(qdrant: Imitation, key: str, text: str) -> None:
+    with QdrantServerStore(url=qdrant.url) as store:
+        store.open(SPEC, create=True)
+    metadata = qdrant.local.get_collection("clips").config.metadata or {}
+    qdrant.local.update_collection("clips", metadata={**metadata, key: text})
+    with (
+        QdrantServerStore(url=qdrant.url) as store,
+        pytest.raises(IntegrityError, match=r"description of the collection 'clips' can't be read; restore"),
+    ):
+        store.open(SPEC, create=False)
+
+
 def test_two_creators_make_one_collection(qdrant: Imitation) -> None:
     with QdrantServerStore(url=qdrant.url) as one, QdrantServerStore(url=qdrant.url) as other:
         make, other_make = one._make, other._make
