@@ -200,7 +200,11 @@ def translate(error: Exception) -> PolyreelError | None:
     if isinstance(error, httpx.TimeoutException):
         return UnavailableError("VikingDB doesn't answer", hint="try again later")
     if isinstance(error, httpx.HTTPError):
-        return UnavailableError(f"VikingDB can't be reached: {redacted(error) or type(error).__name__}")
+        why = redacted(error) or type(error).__name__
+        return UnavailableError(
+            f"VikingDB can't be reached: {why}",
+            hint="check the network, region and the endpoints, then try again",
+        )
     return None
 
 

@@ -78,7 +78,10 @@ def translate(error: Exception) -> PolyreelError | None:
     if isinstance(error, httpx.TimeoutException):
         return UnavailableError("Ark doesn't answer", hint="try again later")
     if isinstance(error, httpx.HTTPError):
-        return UnavailableError(f"Ark can't be reached: {redacted(error) or type(error).__name__}")
+        why = redacted(error) or type(error).__name__
+        return UnavailableError(
+            f"Ark can't be reached: {why}", hint="check the network and base_url, then try again"
+        )
     return None
 
 

@@ -69,6 +69,11 @@ def test_what_fails_for_good_is_asked_once(
     assert emulator.faults.left == 4
 
 
+def test_a_service_that_is_not_there_says_what_to_check(emulator: Emulator, connect: Connect) -> None:
+    with connect(emulator, base_url="http://127.0.0.1:9/api/v3", retry=RetryPolicy(attempts=1)) as embedder:
+        assert "check the network and base_url" in str(failure(embedder))
+
+
 @pytest.mark.parametrize("fault", [Fault(500), Fault(503), Fault(408), Fault(cut=True), Fault(truncate=True)])
 def test_what_may_pass_is_tried_again(emulator: Emulator, embedder: ArkEmbedder, fault: Fault) -> None:
     emulator.faults.plan("multimodal", fault, fault)
