@@ -255,13 +255,14 @@ class RawMilvus(Raw):
         """A collection that polyreel's own code makes, so that its indexes are the same."""
         from dataclasses import replace
 
-        from ..backends.milvus import collection, tuning
+        from ..backends.milvus import collection, filtering, tuning
 
         self._name = name
         spec = replace(self._store.meta.spec, name=name)
         index = tuning.first_index(self._store._index)
         collection.make(self._client, spec, tenant=None, words=self._store._words, where="benchmark")
-        collection.make_ready(self._client, spec, index, words=self._store._words)
+        kinds = filtering.kinds(self._store._form, self._store._version)
+        collection.make_ready(self._client, spec, index, words=self._store._words, filtered=kinds)
         self._client.load_collection(name)
 
     def write(self, records: Sequence[Record]) -> None:

@@ -17,9 +17,11 @@ from ...core.space import CollectionMeta, CollectionSpec
 from . import rows
 from .connection import limit
 from .expressions import ID, column
+from .filtering import OFTEN
 from .index import METRICS, Index
 
 _META = "polyreel.meta"
+_MMAP = "mmap.enabled"  # the property of a collection, for its rows and all its indexes
 _MAX_FIELDS = 64  # of a collection, with ours (Milvus' limit)
 _MAX_ID = 256  # bytes
 _TEXT = {"datatype": DataType.VARCHAR, "max_length": rows.MAX_BYTES}
@@ -60,11 +62,13 @@ class Stored:
         meta: What polyreel keeps of it.
         words: Whether its rows have vectors of words.
         tenant: The field by which Milvus keeps its rows apart.
+        mmap: Whether its rows and indexes are read from the disk; None where nobody has said.
     """
 
     meta: CollectionMeta
     words: bool
     tenant: str | None
+    mmap: bool | None = None
 
 
 def describe(client: MilvusClient, name: str, where: str) -> Stored | None:
@@ -79,10 +83,12 @@ def describe(client: MilvusClient, name: str, where: str) -> Stored | None:
     found = client.describe_collection(name, timeout=limit())
     columns = {field["name"]: field for field in found["fields"]}
     tenant = next((name for name, field in columns.items() if field.get("is_partition_key")), None)
+    properties = found.get("properties") or {}
     return Stored(
-        _meta(found.get("properties") or {}, name, where),
+        _meta(properties, name, where),
         words=rows.WORDS in columns,
         tenant=tenant.removeprefix("f_") if tenant else None,
+        mmap=str(properties[_MMAP]).lower() == "true" if _MMAP in properties else None,
     )
 
 
@@ -112,14 +118,42 @@ def make(
     return meta
 
 
-def make_ready(client: MilvusClient, spec: CollectionSpec, index: Index, *, words: bool) -> None:
-    """Make the indexes that are missing, as after a creation that was killed half-way."""
+def make_ready(
+    client: MilvusClient,
+    spec: CollectionSpec,
+    index: Index,
+    *,
+    words: bool,
+    filtered: Mapping[DataType, str],
+) -> None:
+    """Make the indexes that are missing: after a creation that was killed half-way, or by an older version.
+
+    Args:
+        client: The client.
+        spec: Of the collection.
+        index: Of the vectors.
+        words: Whether its rows have vectors of words.
+        filtered: The kind of index for each type of the columns that filters read.
+    """
     have = set(client.list_indexes(spec.name, timeout=limit()))
     if rows.VECTOR not in have:
         add_vector_index(client, spec, index)
     if words and rows.WORDS not in have:
         parts = {"index_type": "SPARSE_INVERTED_INDEX", "metric_type": "IP"}
         _add_index(client, spec.name, rows.WORDS, parts, {})
+    for name, type in _filtered(spec).items():
+        if type in filtered and name not in have:
+            _add_index(client, spec.name, name, {"index_type": filtered[type]}, {})
+
+
+def set_mmap(client: MilvusClient, name: str, *, mmap: bool) -> None:
+    """Have Milvus read rows and indexes from the disk, or not; the collection is out of its memory then.
+
+    It is said after the making, since some servers note it at the making and don't do it (milvus-io/milvus
+    issue 40511), and of a collection that is out of memory, since they refuse it for another.
+    """
+    client.release_collection(name, timeout=limit())
+    client.alter_collection_properties(name, {_MMAP: str(mmap).lower()}, timeout=limit())
 
 
 def add_vector_index(client: MilvusClient, spec: CollectionSpec, index: Index) -> None:
@@ -145,6 +179,13 @@ def _add_index(
 def index_type(client: MilvusClient, collection: str) -> str:
     """Milvus' name of the kind of index that the vectors have."""
     return str(client.describe_index(collection, rows.VECTOR, timeout=limit())["index_type"])
+
+
+def _filtered(spec: CollectionSpec) -> dict[str, DataType]:
+    """The columns that filters read often, and their types."""
+    declared = {column(name): _TYPES[kind] for name, kind in spec.fields.items()}
+    columns = {**{name: _COLUMNS[name] for name in OFTEN}, **declared}
+    return {name: parameters["datatype"] for name, parameters in columns.items()}
 
 
 def _meta(properties: Mapping[str, Any], name: str, where: str) -> CollectionMeta:

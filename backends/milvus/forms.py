@@ -34,6 +34,7 @@ CLOUD = Form(
 )
 _WORDS_SINCE = (2, 4)  # sparse vectors, and more than one vector in a row
 _TENANTS_SINCE = (2, 4)  # found wrong in 2.3.5; none since was tried
+_MMAP_SINCE = (2, 4)  # as its documentation says; none was tried
 _BATCH = 2_000  # records; measured to be written fastest
 _MESSAGE = 24 << 20  # bytes of vectors; a message holds 64 MiB
 
@@ -68,4 +69,16 @@ def check_tenant(form: Form, version: str) -> None:
     if form is SERVER and release(version) < _TENANTS_SINCE:
         raise UnsupportedError(
             f"Milvus {version} can't keep tenants apart", hint="leave tenant out, or upgrade the server"
+        )
+
+
+def check_mmap(form: Form, version: str) -> None:
+    """Refuse to read rows and indexes from the disk where the server would pass it over.
+
+    Raises:
+        UnsupportedError: The server is older than 2.4.
+    """
+    if form is SERVER and release(version) < _MMAP_SINCE:
+        raise UnsupportedError(
+            f"Milvus {version} has no mmap for a collection", hint="leave mmap out, or upgrade the server"
         )

@@ -19,7 +19,7 @@ from ...core.requests import Answer, CheckedRequest, Patch, Receipt, Where
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from . import collection, errors, forms, lite, rows, searching, tuning
+from . import collection, errors, filtering, forms, lite, rows, searching, tuning
 from .connection import Address, Connection, ServerConnection, limit
 from .expressions import EVERYTHING, after, among, expression
 from .index import Index, active
@@ -43,6 +43,8 @@ class MilvusStore(VectorStore):
         server_name: The name in the server's certificate, where it isn't that of the url.
         index: How vectors are indexed.
         tenant: A declared string field by which rows are kept apart; a search for one value reads its part.
+        mmap: For a server from 2.4 on, whether it maps rows and indexes from its disk in place of loading them
+            into memory; what is stored, or the server's own choice, stays when it is None.
         lexical: Whether a new collection keeps the words of its records' texts, where the form can, so that
             they are found; writing takes about a sixth longer then.
         lock_wait: For Milvus Lite, seconds to wait for another process that has the file open.
@@ -64,6 +66,7 @@ class MilvusStore(VectorStore):
         server_name: str | None = None,
         index: Index | None = None,
         tenant: str | None = None,
+        mmap: bool | None = None,
         lexical: bool = True,
         lock_wait: float = 10.0,
         timeout: float = 30.0,
@@ -72,6 +75,7 @@ class MilvusStore(VectorStore):
         super().__init__(timeout=timeout, retry=retry)
         self._index = index or Index()
         self._tenant = tenant
+        self._mmap = mmap
         self._lexical = lexical
         self._lock_wait = lock_wait
         self._path = lite.database(Path(path)) if path is not None else None
@@ -84,6 +88,8 @@ class MilvusStore(VectorStore):
             raise ConfigurationError(
                 "token, database, ca_file and server_name are a server's", hint="Lite takes a path"
             )
+        if self._path is not None and mmap is not None:
+            raise ConfigurationError("mmap is a server's; Milvus Lite has none", hint="leave mmap out")
         if self._path is not None and not self._index.on_lite:
             raise ConfigurationError(
                 f"Milvus Lite has no index of kind {self._index.kind!r}",
@@ -251,6 +257,8 @@ class MilvusStore(VectorStore):
         """Connect, and load the collection if it is there."""
         if self._address is not None:
             self._connection = ServerConnection(self._address)
+            if self._mmap is not None:
+                forms.check_mmap(self._form, self._version)
         else:
             assert self._path is not None  # the constructor saw to it
             self._connection = lite.LiteConnection(self._path, spec.name, lock_wait=self._lock_wait)
@@ -269,7 +277,10 @@ class MilvusStore(VectorStore):
                 )
             self._words = stored.words
             index = tuning.first_index(self._index)
-            collection.make_ready(client, stored.meta.spec, index, words=stored.words)
+            kinds = filtering.kinds(self._form, self._version)
+            collection.make_ready(client, stored.meta.spec, index, words=stored.words, filtered=kinds)
+            if self._mmap is not None and self._mmap != stored.mmap:
+                collection.set_mmap(client, spec.name, mmap=self._mmap)
             tuning.load(client, spec.name, self._path)
             self._take_stock(client, spec)
         return stored.meta

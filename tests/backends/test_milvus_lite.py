@@ -17,12 +17,22 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from pymilvus import MilvusClient
+from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from polyreel.backends.milvus import MilvusStore, connection, errors, expressions, lite, rows, tuning
+from polyreel.backends.milvus import (
+    MilvusStore,
+    connection,
+    errors,
+    expressions,
+    filtering,
+    forms,
+    lite,
+    rows,
+    tuning,
+)
 from polyreel.backends.milvus.index import Index
-from polyreel.core.capabilities import Feature
+from polyreel.core.capabilities import Feature, Form
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import (
     AuthenticationError,
@@ -390,6 +400,35 @@ def test_a_search_looks_at_as_many_candidates_as_it_wants_hits() -> None:
     assert Index("ivf_pq", m=16).build() == {"nlist": 128, "m": 16, "nbits": 8}
 
 
+@pytest.mark.parametrize(
+    ("form", "version", "text", "number", "texts"),
+    [
+        (forms.LITE, "milvus_lite-3.2.2", None, None, None),
+        (forms.SERVER, "v2.3.5-lite", "Trie", "STL_SORT", None),
+        (forms.SERVER, "v2.4.1", "Trie", "STL_SORT", None),  # its INVERTED finds what doesn't match
+        (forms.SERVER, "2.5.0", "INVERTED", "INVERTED", "INVERTED"),
+        (forms.SERVER, "v2.10.0", "INVERTED", "INVERTED", "INVERTED"),
+        (forms.CLOUD, "", "INVERTED", "INVERTED", "INVERTED"),
+    ],
+)
+def test_a_column_gets_the_index_that_the_version_has(
+    form: Form, version: str, text: str | None, number: str | None, texts: str | None
+) -> None:
+    kinds = filtering.kinds(form, version)
+    assert [kinds.get(type) for type in (DataType.VARCHAR, DataType.INT64, DataType.ARRAY)] == [
+        text,
+        number,
+        texts,
+    ]
+    assert kinds.get(DataType.DOUBLE) == number
+
+
+def test_milvus_lite_gets_indexes_of_vectors_and_words_only(spy: Spy, make_store: MakeStore) -> None:
+    with make_store() as store:
+        store.open(spec(), create=True)
+    assert len(spy.named("create_index")) == 2
+
+
 # -- calls ------------------------------------------------------------------------------------------------
 
 
@@ -685,6 +724,7 @@ def test_a_tenant_keeps_rows_apart_and_a_record_may_change_its_tenant(
         ({}, "either path or url"),
         ({"path": Path("a.db"), "url": "http://h"}, "either path or url"),
         ({"path": Path("a.db"), "server_name": "h"}, "are a server's"),
+        ({"path": Path("a.db"), "mmap": False}, "mmap is a server's"),
         ({"url": "h:19530"}, "http://host:port"),
         ({"url": "tcp://h:19530"}, "http://host:port"),
         ({"url": "http://root:secret@h"}, "holds a password"),
@@ -712,6 +752,7 @@ def test_the_keys_of_a_configuration_reach_the_store(tmp_path: Path, monkeypatch
         kind = "milvus"
         url = "https://milvus.example:19530"
         tenant = "customer"
+        mmap = true
         lexical = false
         [stacks.shared.store.index]
         kind = "hnsw"
@@ -721,7 +762,8 @@ def test_the_keys_of_a_configuration_reach_the_store(tmp_path: Path, monkeypatch
     """)
     store = build_stack(load(stack="shared")).store
     assert isinstance(store, MilvusStore)
-    assert (store._index, store._tenant, store._lexical) == (Index("hnsw", ef=100), "customer", False)
+    assert (store._index, store._tenant, store._mmap) == (Index("hnsw", ef=100), "customer", True)
+    assert store._lexical is False
     assert store._address is not None
     assert store._address.url == "https://milvus.example:19530"
     assert "hidden-password" not in repr(store._address)

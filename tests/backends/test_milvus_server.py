@@ -16,11 +16,12 @@ import trustme
 from pydantic import SecretStr
 from pymilvus import MilvusClient
 
-from polyreel.backends.milvus import MilvusStore, connection, tuning
+from polyreel.backends.memory import MemoryStore
+from polyreel.backends.milvus import MilvusStore, connection, forms, tuning
 from polyreel.backends.milvus.collection import describe
 from polyreel.backends.milvus.index import Index
 from polyreel.core.capabilities import Feature
-from polyreel.core.deadline import RetryPolicy
+from polyreel.core.deadline import RetryPolicy, poll
 from polyreel.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -202,6 +203,122 @@ def test_an_index_that_is_never_finished_ends_with_the_deadline(url: str, client
         with pytest.raises(UnavailableError, match="the index of 'clips' is not ready"):
             store.optimize(timeout=6)
         assert len(near(store)) == 10  # searches go on
+        store.drop()
+
+
+def made_of(client: MilvusClient, name: str = "clips") -> dict[str, str]:
+    """The kind of index that each column of a collection has."""
+    indexes = [
+        client.describe_index(name, index, timeout=10) for index in client.list_indexes(name, timeout=10)
+    ]
+    return {index["field_name"]: index["index_type"] for index in indexes}
+
+
+def test_columns_that_filters_read_are_indexed_and_no_list_is(
+    store: VectorStore, client: MilvusClient
+) -> None:
+    assert made_of(client) == {
+        "vector": "FLAT",
+        "video_id": "Trie",
+        "scope": "Trie",
+        "channel": "Trie",
+        "f_place": "Trie",
+        "f_year": "STL_SORT",
+    }
+
+
+def test_an_index_of_a_column_changes_no_answer(url: str, client: MilvusClient) -> None:
+    tidy(client)
+    texts = ("", "a", "ab", "Ab", "b", "日本", "\U0010ffff", 'q"uo\\te', "\n", "50%")
+    rows = [
+        record(
+            f"r{n}",
+            video_id=f"v{n % 37}",
+            content=[1, n, n % 7, 1],
+            fields={"year": n % 50 - 25, **({"place": texts[n % 11]} if n % 11 < 10 else {})},
+        )
+        for n in range(2500)
+    ]
+    wheres: list[Filter] = [
+        F.year == 3,
+        F.year < -20,
+        F.year.between(-1, 1),
+        ~(F.year > 0),
+        F.video_id == "v3",
+    ]
+    wheres += [F.place == text for text in texts] + [
+        F.place != "ab",
+        ~F.place.exists(),
+        F.place.is_in(["a", "日本"]),
+    ]
+    wheres += [F.place.prefix(text) for text in texts if text] + [
+        F.video_id.is_in(["v1", "v2"]) & (F.year >= 0)
+    ]
+    with MilvusStore(url=url) as store, MemoryStore() as memory:
+        for each in (store, memory):
+            each.open(spec(), create=True)
+            each.upsert(rows)
+        store.optimize()  # rows are looked up in an index once they are flushed
+        for name in ("f_place", "f_year", "video_id"):
+            poll(lambda name=name: indexed(client, name) == 2500, what=name, timeout=60)
+        for where in wheres:
+            assert ids(store, where) == ids(memory, where), where
+        assert 0 < store.count(F.place.prefix("a")) < 2500
+        store.drop()
+
+
+def indexed(client: MilvusClient, name: str) -> int:
+    return int(client.describe_index("clips", name, timeout=10)["indexed_rows"])
+
+
+def test_an_older_collection_gets_its_indexes_when_it_is_opened(url: str, client: MilvusClient) -> None:
+    tidy(client)
+    with MilvusStore(url=url) as store:
+        store.open(spec(), create=True)
+        store.upsert([record("a", fields={"year": 3})])
+    expected = made_of(client)
+    client.release_collection("clips", timeout=10)
+    for name in expected.keys() - {"vector"}:
+        client.drop_index("clips", name, timeout=10)
+    assert made_of(client) == {"vector": "FLAT"}
+    with MilvusStore(url=url) as store:
+        store.open(spec(), create=False)
+        assert made_of(client) == expected
+        assert ids(store, F.year == 3) == {"a"}
+        store.drop()
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_mmap_is_refused_before_anything_is_made(url: str, client: MilvusClient, mmap: bool) -> None:
+    tidy(client)
+    with pytest.raises(UnsupportedError, match=r"2\.3\.5.*mmap"), MilvusStore(url=url, mmap=mmap) as store:
+        store.open(spec(), create=True)
+    assert client.list_collections(timeout=10) == []
+
+
+def test_mmap_is_a_property_of_the_collection_which_stays_what_it_was(
+    url: str, client: MilvusClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "_MMAP_SINCE", (2, 3))  # 2.3.5 keeps any property, and passes this one over
+    tidy(client)
+
+    def property_of() -> object:
+        return client.describe_collection("clips", timeout=10)["properties"].get("mmap.enabled")
+
+    with MilvusStore(url=url) as store:
+        store.open(spec(), create=True)
+        store.upsert([record("a")])
+        uid = store.meta.uid
+    assert property_of() is None
+    for mmap, expected in ((True, "true"), (None, "true"), (False, "false")):
+        with MilvusStore(url=url, mmap=mmap) as store:
+            store.open(spec(), create=False)
+            assert property_of() == expected
+            assert (store.meta.uid, near(store)) == (uid, ["a"])
+    client.drop_collection("clips", timeout=10)
+    with MilvusStore(url=url, mmap=True) as store:
+        store.open(spec(), create=True)
+        assert property_of() == "true"
         store.drop()
 
 
