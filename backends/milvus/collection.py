@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import grpc
 from pymilvus import CollectionSchema, DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
@@ -16,6 +17,7 @@ from ...core.fields import PRESENT, FieldType
 from ...core.space import CollectionMeta, CollectionSpec
 from . import rows
 from .connection import limit
+from .errors import is_forbidden
 from .expressions import ID, column
 from .filtering import OFTEN
 from .index import METRICS, Index
@@ -141,9 +143,21 @@ def make_ready(
     if words and rows.WORDS not in have:
         parts = {"index_type": "SPARSE_INVERTED_INDEX", "metric_type": "IP"}
         _add_index(client, spec.name, rows.WORDS, parts, {})
-    for name, type in _filtered(spec).items():
-        if type in filtered and name not in have:
-            _add_index(client, spec.name, name, {"index_type": filtered[type]}, {})
+    missing = {name: type for name, type in _filtered(spec).items() if name not in have}
+    _index_columns(
+        client, spec.name, {name: filtered[type] for name, type in missing.items() if type in filtered}
+    )
+
+
+def _index_columns(client: MilvusClient, collection: str, kinds: Mapping[str, str]) -> None:
+    """Ask for an index of each column; a user who may only read does without."""
+    for name, kind in kinds.items():
+        try:
+            _add_index(client, collection, name, {"index_type": kind}, {})
+        except (MilvusException, grpc.RpcError) as error:
+            if not is_forbidden(error):
+                raise
+            return
 
 
 def set_mmap(client: MilvusClient, name: str, *, mmap: bool) -> None:

@@ -69,6 +69,12 @@ def is_not_loaded(error: MilvusException) -> bool:
     return NOT_LOADED in _codes(error)
 
 
+def is_forbidden(error: MilvusException | grpc.RpcError) -> bool:
+    """Whether the user has no right to the call."""
+    first = innermost(error)
+    return isinstance(first, grpc.Call) and first.code() is _CODE.PERMISSION_DENIED
+
+
 def _before(error: BaseException) -> BaseException | None:
     """What an error was raised from; pymilvus' `raise e from e` makes an error its own cause."""
     return error.__context__ if error.__cause__ is error else error.__cause__

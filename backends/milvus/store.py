@@ -43,8 +43,8 @@ class MilvusStore(VectorStore):
         server_name: The name in the server's certificate, where it isn't that of the url.
         index: How vectors are indexed.
         tenant: A declared string field by which rows are kept apart; a search for one value reads its part.
-        mmap: For a server from 2.4 on, whether it maps rows and indexes from its disk in place of loading them
-            into memory; what is stored, or the server's own choice, stays when it is None.
+        mmap: For a server from 2.4 on, whether it maps rows and indexes from its disk, which saves memory;
+            what is stored, or the server's own choice, stays when it is None.
         lexical: Whether a new collection keeps the words of its records' texts, where the form can, so that
             they are found; writing takes about a sixth longer then.
         lock_wait: For Milvus Lite, seconds to wait for another process that has the file open.

@@ -260,15 +260,15 @@ def test_an_index_of_a_column_changes_no_answer(url: str, client: MilvusClient) 
             each.upsert(rows)
         store.optimize()  # rows are looked up in an index once they are flushed
         for name in ("f_place", "f_year", "video_id"):
-            poll(lambda name=name: indexed(client, name) == 2500, what=name, timeout=60)
+            poll(partial(is_indexed, client, name, len(rows)), what=name, timeout=60)
         for where in wheres:
             assert ids(store, where) == ids(memory, where), where
         assert 0 < store.count(F.place.prefix("a")) < 2500
         store.drop()
 
 
-def indexed(client: MilvusClient, name: str) -> int:
-    return int(client.describe_index("clips", name, timeout=10)["indexed_rows"])
+def is_indexed(client: MilvusClient, name: str, count: int) -> bool:
+    return int(client.describe_index("clips", name, timeout=10)["indexed_rows"]) == count
 
 
 def test_an_older_collection_gets_its_indexes_when_it_is_opened(url: str, client: MilvusClient) -> None:
@@ -584,4 +584,39 @@ def test_a_user_without_the_right_is_told_so(secured: dict[str, Any]) -> None:
             store.open(spec("forbidden"), create=True)
     finally:
         admin.drop_user("guest", timeout=10)
+        admin.close()
+
+
+READING = ("Load", "Search", "Query", "IndexDetail", "GetLoadingProgress", "GetLoadState")
+
+
+def test_a_user_who_may_only_read_opens_an_older_collection(secured: dict[str, Any]) -> None:
+    admin = MilvusClient(
+        secured["url"],
+        token="root:Milvus",
+        server_pem_path=str(secured["ca_file"]),
+        timeout=10,
+        dedicated=True,
+    )
+    with opened(**secured, token=TOKEN) as store:
+        store.upsert([record("a", fields={"year": 3})])
+    admin.release_collection("clips", timeout=10)
+    admin.drop_index("clips", "f_year", timeout=10)
+    admin.create_user("reader", "reader-password", timeout=10)
+    admin.create_role("reading", timeout=10)
+    for privilege in READING:
+        admin.grant_privilege("reading", "Collection", privilege, "clips", timeout=10)
+    for privilege in ("DescribeCollection", "ShowCollections"):
+        admin.grant_privilege("reading", "Global", privilege, "*", timeout=10)
+    admin.grant_role("reader", "reading", timeout=10)
+    try:
+        store = MilvusStore(**secured, token=SecretStr("reader:reader-password"), retry=HASTY)
+        with store:
+            store.open(spec(), create=False)
+            assert ids(store, F.year == 3) == {"a"}
+            assert near(store) == ["a"]
+        assert "f_year" not in admin.list_indexes("clips", timeout=10)
+    finally:
+        admin.drop_user("reader", timeout=10)
+        admin.drop_collection("clips", timeout=10)
         admin.close()
