@@ -227,12 +227,14 @@ def milvus_server() -> Iterator[str | None]:
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(python), "tools/servers/milvus.py", "--data", folder, "--fresh", "--fast"]
+        command = [str(python), "-P", "tools/servers/milvus.py", "--data", folder, "--fresh", "--fast"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             try:
                 lines = (line.split() for line in server.stdout)
-                yield next(words[1] for words in lines if words[:1] == ["READY"])
+                ready = next((words[1] for words in lines if words[:1] == ["READY"]), None)
+                assert ready is not None, f"{command[2]} ended before it was ready"
+                yield ready
             finally:
                 server.terminate()
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import grpc
 import numpy as np
@@ -22,6 +23,7 @@ from pymilvus.exceptions import MilvusException
 
 from polyreel.backends.milvus import (
     MilvusStore,
+    collection,
     connection,
     errors,
     expressions,
@@ -635,6 +637,14 @@ def test_more_fields_than_milvus_has_room_for_are_refused(make_store: MakeStore)
         store.open(spec(fields=dict(list(fields.items())[:51])), create=True)
         store.upsert([record("a", fields={"field50": 7})])
         assert ids(store, F.field50 == 7) == {"a"}
+
+
+def test_mmap_is_said_of_a_collection_that_is_out_of_memory() -> None:
+    client = create_autospec(MilvusClient, instance=True)
+    collection.set_mmap(client, "clips", mmap=True)
+    released, altered = client.method_calls  # a server refuses it for one that is loaded
+    assert released[:2] == ("release_collection", ("clips",))
+    assert altered[:2] == ("alter_collection_properties", ("clips", {"mmap.enabled": "true"}))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
