@@ -64,11 +64,12 @@ class ObjectStream(io.RawIOBase):
         self._reopen = reopen
         self._attempt = attempt
         self._position = 0
+        self._stream: Bytes | None = None  # `close` looks for it, also where it could not be opened
         first = attempt(lambda: reopen(0, None))
         self._version = first.version
         self._md5 = first.md5
         self._digest = hashlib.md5(usedforsecurity=False)
-        self._stream: Bytes | None = first.stream
+        self._stream = first.stream
 
     def readable(self) -> bool:
         """Always, until it is closed."""
