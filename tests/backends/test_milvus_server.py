@@ -277,6 +277,7 @@ def test_an_older_collection_gets_its_indexes_when_it_is_opened(url: str, client
         store.open(spec(), create=True)
         store.upsert([record("a", fields={"year": 3})])
     expected = made_of(client)
+    assert {"video_id", "f_place", "f_year"} <= expected.keys()
     client.release_collection("clips", timeout=10)
     for name in expected.keys() - {"vector"}:
         client.drop_index("clips", name, timeout=10)
