@@ -14,6 +14,7 @@ from qdrant_edge import (
     FieldCondition,
     Filter,
     HasIdCondition,
+    HasVectorCondition,
     MatchAny,
     MatchPrefix,
     MatchValue,
@@ -57,6 +58,7 @@ _FILTERS = Vocabulary(
     ids=lambda ids: HasIdCondition(set(ids)),
 )
 _WHOLE = QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
+_WITH_WORDS = CountRequest(exact=True, filter=Filter(must=[HasVectorCondition(points.WORDS)]))
 _DENSE = [""]  # the vectors that aren't words
 _PAGE = 1000  # records of one read while scanning
 _SMALL = 10_000  # vectors, which are compared in a few milliseconds; their index takes many seconds to build
@@ -122,7 +124,8 @@ class QdrantEdgeStore(VectorStore):
     def _optimize(self, progress: Callable[[float], None]) -> None:
         shard = self._folder.shard
         info = shard.info()
-        unindexed = info.points_count - info.indexed_vectors_count
+        # Vectors of words are indexed at once, and counted with the others.
+        unindexed = info.points_count - (info.indexed_vectors_count - shard.count(_WITH_WORDS))
         if unindexed > _SMALL or (info.points_count > _SMALL and unindexed * 5 > info.points_count):
             progress(0.0)
             shard.optimize()

@@ -686,13 +686,28 @@ def test_optimize_runs_only_when_it_pays(
     calls: list[str] = []
     info = SimpleNamespace(points_count=points_count, indexed_vectors_count=indexed)
     shard = SimpleNamespace(
-        info=lambda: info, optimize=lambda: calls.append("optimize"), flush=lambda: calls.append("flush")
+        count=lambda _: 0,
+        info=lambda: info,
+        optimize=lambda: calls.append("optimize"),
+        flush=lambda: calls.append("flush"),
     )
     monkeypatch.setattr(QdrantEdgeStore, "_folder", SimpleNamespace(shard=shard))
     heard: list[float] = []
     store.optimize(progress=heard.append)
     assert calls == (["optimize", "flush"] if pays else [])
     assert heard[-1] == 1.0
+
+
+@pytest.mark.parametrize("worded", [0, 150, 300])
+def test_vectors_of_words_hide_no_record_without_an_index(
+    store: VectorStore, monkeypatch: pytest.MonkeyPatch, worded: int
+) -> None:
+    """The engine counts vectors of words among the indexed ones."""
+    monkeypatch.setattr(edge, "_SMALL", 100)
+    store.upsert(record(f"r{n}", text=Text("red ball") if n < worded else Text()) for n in range(300))
+    heard: list[float] = []
+    store.optimize(progress=heard.append)
+    assert heard == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(
