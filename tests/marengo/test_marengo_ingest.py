@@ -209,6 +209,7 @@ def test_a_recipe_that_the_model_cannot_follow_is_refused_before_anything_is_sen
     words: str,
 ) -> None:
     search = open_search(make_embedder(model=model), recipe=recipe)
+    search.stack.store.open(search.stack.spec, create=True)  # a retired model's must be there
     for dry_run in (True, False):
         (video,) = search.ingest(videos / "sea.mp4", dry_run=dry_run).videos
         assert (video.outcome is Outcome.FAILED) is bool(words)
