@@ -30,7 +30,7 @@ from polyreel.cli.main import app
 from polyreel.core.ingest import Ingest
 make = Ingest._make
 def slow(self, plan):
-    print("begun", flush=True)
+    print("begun\\n", end="", flush=True)
     time.sleep(PAUSE)
     return make(self, plan)
 Ingest._make = slow
