@@ -271,10 +271,7 @@ class RawMilvus(Raw):
 
         spec, words = self._store.meta.spec, self._store._words
         for at in range(0, len(records), BATCH):
-            batch = [
-                rows.row(record, spec.fields, spec.space.metric, words=words)
-                for record in records[at : at + BATCH]
-            ]
+            batch = [rows.row(record, spec.fields, words=words) for record in records[at : at + BATCH]]
             self._client.upsert(self._name, batch, timeout=60)
 
     def close(self) -> None:

@@ -18,6 +18,11 @@ Vector = Sequence[float]
 EMPTY: Mapping[str, object] = MappingProxyType({})
 
 
+def floats(vector: Vector) -> list[float]:
+    """A vector as a list of Python's floats: drivers read numpy's one by one, which is slow."""
+    return vector if isinstance(vector, list) else getattr(vector, "tolist", lambda: list(vector))()
+
+
 class Scope(StrEnum):
     """A piece of a video, or the whole of it."""
 

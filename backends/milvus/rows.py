@@ -15,16 +15,14 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ...core import fields, lexical
 from ...core.errors import InvalidQueryError
 from ...core.fields import PRESENT, Schema
-from ...core.records import Channel, Record, Scope, Text, Vector
+from ...core.records import Channel, Record, Scope, Text, Vector, floats
 from ...core.requests import Patch
-from ...core.space import Metric
 from .expressions import ID, column
 
 VECTOR = "vector"
@@ -46,7 +44,7 @@ def output_fields(schema: Schema) -> list[str]:
     return [*_OWN, *map(column, schema)]
 
 
-def row(record: Record, schema: Schema, metric: Metric, *, words: bool) -> Row:
+def row(record: Record, schema: Schema, *, words: bool) -> Row:
     """A record as a row.
 
     Raises:
@@ -67,7 +65,7 @@ def row(record: Record, schema: Schema, metric: Metric, *, words: bool) -> Row:
         **{column(name): value for name, value in columns.items()},
     }
     _check_sizes(made, f"the record {record.id!r}")
-    made[VECTOR] = vector(cast("Vector", record.content), metric)
+    made[VECTOR] = floats(cast("Vector", record.content))
     if words:
         made[WORDS] = dict(lexical.document(record.text)) or _NO_WORDS
     return made
@@ -111,17 +109,6 @@ def changed(entity: Mapping[str, Any], patch: Patch, schema: Schema, *, words: b
         held = Text.from_json(json.loads(made["text"])) if made["text"] else Text()
         made[WORDS] = dict(lexical.document(held)) or _NO_WORDS
     return made
-
-
-def vector(values: Vector, metric: Metric) -> list[float]:
-    """A vector as pymilvus takes it fastest: a list.
-
-    Lengths far from 1 are brought to 1 for cosines, since their squares leave the range of float32.
-    """
-    plain = values if isinstance(values, list) else _numbers(values)
-    if metric is not Metric.COSINE or 1e-3 < (length := math.hypot(*plain)) < 1e6:
-        return plain
-    return [value / length for value in plain]
 
 
 def pieces(rows: Sequence[Row], dimension: int) -> Iterator[list[Row]]:
@@ -183,14 +170,6 @@ def _size(value: object) -> int:
     if isinstance(value, list):
         return sum(4 * len(item) for item in value)
     return 8 * len(value) if isinstance(value, dict) else 8
-
-
-def _numbers(values: Vector) -> list[float]:
-    """Python's floats: numpy's, one by one, would be slow to read."""
-    try:
-        return cast("list[float]", memoryview(values).tolist())  # type: ignore[arg-type]  # arrays have a buffer
-    except (TypeError, NotImplementedError):
-        return list(map(float, values))
 
 
 def _written(value: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from pymilvus import MilvusClient
 from ...core import lexical
 from ...core.checks import SCORE_KIND
 from ...core.fields import Schema
-from ...core.records import Hit, ScoreKind
+from ...core.records import Hit, ScoreKind, floats
 from ...core.requests import Answer, CheckedRequest, Lexical, NearVector
 from ...core.space import CollectionSpec
 from . import rows
@@ -33,7 +33,7 @@ def search(
     parameters = {} if by_words else index.search(first.limit)
     found = client.search(
         spec.name,
-        data=[_sought(request, spec) for request in alike],
+        data=[_sought(request) for request in alike],
         anns_field=rows.WORDS if by_words else rows.VECTOR,
         filter=expression(first.where.node),
         limit=first.limit,
@@ -57,11 +57,11 @@ def batches(requests: Sequence[CheckedRequest]) -> list[list[int]]:
     return [batch for batches in alike.values() for batch in batches]
 
 
-def _sought(request: CheckedRequest, spec: CollectionSpec) -> list[float] | dict[int, float]:
+def _sought(request: CheckedRequest) -> list[float] | dict[int, float]:
     if isinstance(request.near, Lexical):
         return dict(lexical.query(request.near.text))
     near = cast("NearVector", request.near)  # the base resolves ids, and refuses media
-    return rows.vector(near.vector, spec.space.metric)
+    return floats(near.vector)
 
 
 def _score(score: float, kind: ScoreKind) -> float:

@@ -148,7 +148,7 @@ class MilvusStore(VectorStore):
 
     def _upsert(self, records: Sequence[Record]) -> Receipt:
         spec = self.meta.spec
-        made = [rows.row(record, spec.fields, spec.space.metric, words=self._words) for record in records]
+        made = [rows.row(record, spec.fields, words=self._words) for record in records]
         with self._calling() as client:
             self._write(client, made)
         return Receipt(upserted=tuple(record.id for record in records))

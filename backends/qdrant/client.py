@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient, models
 from ...core import lexical
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
-from ...core.records import Hit, Record, Text, Vector
+from ...core.records import Hit, Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Group, Lexical, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
@@ -219,7 +219,7 @@ class QdrantClientStore(VectorStore):
         if isinstance(near, Lexical):
             return _sparse(lexical.query(near.text))
         # The base resolves ids, and refuses media.
-        return points.vector(cast("NearVector", near).vector)
+        return floats(cast("NearVector", near).vector)
 
     def _answer(self, request: CheckedRequest, found: Sequence[models.ScoredPoint]) -> Answer:
         kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
@@ -279,7 +279,7 @@ def _ids(ids: Sequence[str]) -> list[models.ExtendedPointId]:
 
 def _point(record: Record, spec: CollectionSpec) -> models.PointStruct:
     """What was checked already isn't validated again, which takes ten times as long."""
-    vector: dict[str, Any] = {DENSE: points.vector(cast("Vector", record.content))}
+    vector: dict[str, Any] = {DENSE: floats(cast("Vector", record.content))}
     if record.text and (words := lexical.document(record.text)):
         vector[points.WORDS] = _sparse(words)
     return models.PointStruct.model_construct(

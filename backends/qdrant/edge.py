@@ -37,7 +37,7 @@ from ...core.capabilities import Capabilities
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Schema
-from ...core.records import Hit, Record, Text, Vector
+from ...core.records import Hit, Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Lexical, Near, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
@@ -229,7 +229,7 @@ class QdrantEdgeStore(VectorStore):
 
 
 def _point(record: Record, spec: CollectionSpec) -> Point:
-    dense = points.vector(cast("Vector", record.content))
+    dense = floats(cast("Vector", record.content))
     words = lexical.document(record.text) if record.text else None
     vector: Any = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
     return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
@@ -248,7 +248,7 @@ def _nearest(near: Near) -> Query:
     if isinstance(near, Lexical):
         return Query.Nearest(SparseVector(*points.sparse(lexical.query(near.text))), using=points.WORDS)
     # The base resolves ids, and refuses media.
-    return Query.Nearest(points.vector(cast("NearVector", near).vector))
+    return Query.Nearest(floats(cast("NearVector", near).vector))
 
 
 def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:

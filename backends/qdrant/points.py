@@ -35,11 +35,6 @@ def point_id(id: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
-def vector(values: Vector) -> list[float]:
-    """A vector as Python's floats: numpy's, one by one, would be slow to read, also for the engine."""
-    return values if isinstance(values, list) else getattr(values, "tolist", lambda: list(values))()
-
-
 def sparse(weights: lexical.Sparse) -> tuple[list[int], list[float]]:
     """Weights of terms as Qdrant takes them: the numbers, and the weights in the same order."""
     return list(weights), list(weights.values())

@@ -622,7 +622,7 @@ def test_what_is_longer_than_milvus_keeps_is_refused_before_the_call(
 
 
 def test_rows_go_in_messages_that_a_server_takes() -> None:
-    long = rows.row(record("a", uri="u" * 60_000), FIELDS, Metric.COSINE, words=False)
+    long = rows.row(record("a", uri="u" * 60_000), FIELDS, words=False)
     parts = list(rows.pieces([long] * 300, 4))
     assert sum(map(len, parts)) == 300
     assert 2 < len(parts) < 10
