@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from ...core.capabilities import Form
+from ...core.capabilities import Feature, Form
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.locks import disk_error
 from ...core.lowering import Always
 from ...core.records import Record
-from ...core.requests import Answer, CheckedRequest, Patch, Receipt, Where
+from ...core.requests import Answer, CheckedRequest, Lexical, NearVector, Patch, Receipt, Where
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from . import collection, errors, filtering, forms, lite, rows, searching, tuning
+from . import collection, comparing, errors, filtering, forms, lite, rows, searching, tuning
 from .connection import Address, Connection, ServerConnection, limit
 from .expressions import EVERYTHING, after, among, expression
 from .index import Index, active
 
 _PAGE = 4_096  # records of one read while scanning
 _PAGE_BYTES = 8 << 20  # of their vectors, at most
+_MOMENT = 0.2  # seconds until a search with too few hits is tried again
 
 
 class MilvusStore(VectorStore):
@@ -184,11 +187,41 @@ class MilvusStore(VectorStore):
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
         answers: dict[int, Answer] = {}
         for places in searching.batches(requests):
-            alike = [requests[at] for at in places]
-            with self._calling() as client:
-                found = searching.search(client, self.meta.spec, self._active, alike)
-            answers.update(zip(places, found, strict=True))
+            answers.update(zip(places, self._found([requests[at] for at in places]), strict=True))
         return [answers[at] for at in range(len(requests))]
+
+    def _found(self, alike: Sequence[CheckedRequest]) -> list[Answer]:
+        """The answers to requests that differ in what they look for only, none of them short of hits.
+
+        An index passes over deleted and filtered rows: where a query has only such around it, few hits come
+        back, or none. So it is for a moment with a server that has just loaded a collection.
+        """
+        answers = self._asked(alike)
+        if not self._short(alike, answers):
+            return answers
+        time.sleep(_MOMENT)
+        answers = self._asked(alike)
+        for at in self._short(alike, answers):
+            near = cast("NearVector", alike[at].near)
+            records, metric = self._scan(alike[at].where, vectors=True), self.meta.spec.space.metric
+            answers[at] = comparing.nearest(records, near.vector, metric, alike[at].limit)
+        return answers
+
+    def _asked(self, alike: Sequence[CheckedRequest]) -> list[Answer]:
+        with self._calling() as client:
+            return searching.search(client, self.meta.spec, self._active, alike)
+
+    def _short(self, alike: Sequence[CheckedRequest], answers: Sequence[Answer]) -> list[int]:
+        """The places of answers with fewer hits than there are records; of words, that is right."""
+        if isinstance(alike[0].near, Lexical) or (
+            self._path is not None and Feature.EXACT in self.can.features
+        ):
+            return []
+        few = {
+            at: len(answer.hits) for at, answer in enumerate(answers) if len(answer.hits) < alike[at].limit
+        }
+        count = self._count(alike[0].where) if few else 0
+        return [at for at, hits in few.items() if hits < count]
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._page(among(ids), len(ids), vectors=vectors)

@@ -91,8 +91,6 @@ def optimize(
         client.release_collection(name, timeout=limit())  # to load it is to wait for what is built meanwhile
     _finish(client, name, progress)
     load(client, name, path)
-    if path is None and total:
-        _serve(client, spec)
 
 
 def _fitting(index: Index, have: str, total: int, *, on_lite: bool) -> Index:
@@ -113,17 +111,6 @@ def _finish(client: MilvusClient, name: str, progress: Callable[[float], None]) 
         return not pending
 
     poll(ready, what=f"the index of {name!r}", timeout=time_left(default=_LONG), cap=1.0)
-
-
-def _serve(client: MilvusClient, spec: CollectionSpec) -> None:
-    """Return once searches find rows: for a moment after it has loaded them, a busy server finds none."""
-    any_vector = [1.0] * spec.space.dimension
-
-    def ready() -> bool:
-        found = client.search(spec.name, data=[any_vector], anns_field=rows.VECTOR, limit=1, timeout=limit())
-        return bool(found and found[0]) or not _count(client, spec.name)  # others may delete meanwhile
-
-    poll(ready, what=f"the collection {spec.name!r}", timeout=time_left(default=_LONG), cap=1.0)
 
 
 def _pays(unindexed: int, total: int) -> bool:

@@ -21,6 +21,7 @@ import pytest
 from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
+from polyreel.backends.memory import MemoryStore
 from polyreel.backends.milvus import (
     MilvusStore,
     collection,
@@ -348,6 +349,29 @@ def test_many_rows_get_a_graph_by_optimize_and_few_are_compared(
         assert Feature.EXACT not in again.can.features
         assert near(again)[0] == "new"
         assert again.count() == 151
+
+
+@pytest.mark.parametrize("metric", [Metric.COSINE, Metric.L2])  # of products a graph finds enough, yet others
+def test_a_search_in_the_midst_of_deleted_rows_finds_the_nearest_others(path: Path, metric: Metric) -> None:
+    rng = np.random.default_rng(5)
+    gone = [record(f"gone{n}", content=list(rng.normal([1, 2, 3, 4], 0.1))) for n in range(2000)]
+    kept = [record(f"r{n}", content=list(rng.normal([9, 2, -3, 1], 2.0))) for n in range(300)]
+    here = replace(spec(), space=replace(spec().space, metric=metric))
+    with MilvusStore(path=path, index=Index("hnsw")) as store, MemoryStore() as memory:
+        memory.open(here, create=True)
+        memory.upsert(kept)
+        store.open(here, create=True)
+        store.upsert([*gone, *kept])
+        store.optimize()
+        store.delete([each.id for each in gone])
+        requests = [SearchRequest(NearVector(v), limit=20) for v in ([1.0, 2, 3, 4], [1.1, 2, 3, 4])]
+        for found, right in zip(store.search(requests), memory.search(requests), strict=True):
+            assert [hit.id for hit in found.hits] == [hit.id for hit in right.hits]
+            assert [hit.score for hit in found.hits] == pytest.approx(
+                [hit.score for hit in right.hits], abs=1e-5
+            )
+            assert all(hit.record.content is None for hit in found.hits)
+        assert store.search([SearchRequest(NearVector([1, 2, 3, 4]), F.year == 7)])[0].hits == ()
 
 
 def test_another_index_of_the_configuration_is_made_by_optimize(path: Path, make_store: MakeStore) -> None:

@@ -40,7 +40,7 @@ RULES = {
     "media": rule("core", "av numpy scenedetect"),
     "backends": rule("core"),
     "backends.memory": rule("core", "numpy"),
-    "backends.milvus": rule("core", "grpc pymilvus milvus_lite"),
+    "backends.milvus": rule("core", "grpc pymilvus milvus_lite", lazy="numpy"),
     "backends.qdrant": rule("core", "grpc httpx numpy pydantic qdrant_client qdrant_edge"),
     "backends.vikingdb": rule("core", "httpx volcengine"),
     "embedders": rule("core media", "numpy"),
