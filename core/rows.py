@@ -54,16 +54,32 @@ def read_list() -> Iterator[Row | Unreadable]:
     return _read(STDIN, loose=True)
 
 
-def _read(file: str, *, loose: bool) -> Iterator[Row | Unreadable]:
+def lines_of(file: str) -> Iterator[tuple[str, bytes]]:
+    """The lines of a file that hold anything, with file and number for messages; `-` is the standard input.
+
+    Raises:
+        OSError: It can't be read.
+    """
     name = "standard input" if file == STDIN else file
-    folder = Path() if file == STDIN else Path(file).parent
+    with _opened(file) as stream:
+        for number, line in enumerate(stream, start=1):
+            content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            if content.strip():
+                yield f"{name}:{number}", content.strip()
+
+
+def folder_of(file: str) -> Path:
+    """Where a relative path in a file begins."""
+    return Path() if file == STDIN else Path(file).parent
+
+
+def _read(file: str, *, loose: bool) -> Iterator[Row | Unreadable]:
+    folder = folder_of(file)
     try:
-        with _opened(file) as stream:
-            for number, line in enumerate(stream, start=1):
-                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                if content.strip():
-                    yield _row(content.strip(), f"{name}:{number}", folder, loose=loose)
+        for where, line in lines_of(file):
+            yield _row(line, where, folder, loose=loose)
     except OSError as error:
+        name = "standard input" if file == STDIN else file
         yield Unreadable(name, NotFoundError(f"{name} can't be read: {error.strerror or error}"))
 
 
