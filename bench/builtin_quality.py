@@ -1,14 +1,13 @@
 """Measures the builtin embedder on real clips: `python -m polyreel.bench.builtin_quality VIDEOS_FOLDER`.
 
 The folder holds videos and a `manifest.json` with captions in English and Chinese, tags and scene groups.
-Every task is scored by brute force: was the right video first, and by what margin in cosine over the best
-wrong one.
+Every task is scored by brute force: was the right video first, its measures with their intervals, and by what
+margin in cosine it was above the best wrong one.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +20,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.bench.clip_queries import TEXTS, rows_of, scene
+from polyreel.core.measures import Interval, interval, ranking_measures
 from polyreel.embedders.builtin.blocks import Picture, query_vector, record_vector
 from polyreel.embedders.builtin.picture import FrameDescription, describe_frame, pool
 
@@ -33,9 +34,6 @@ MIXTURES: dict[str, Callable[[int], bool]] = {
     "half with text": lambda number: number % 2 == 0,
     "all with text": lambda _: True,
 }
-SAME_SCENE = {"truncated_flower.mp4": "flower_bloom.webm"}
-"""Files whose content is that of another: either is a right answer, except where a row says "own file"."""
-
 COLOUR_QUERIES = (
     "red flower",
     "红色",
@@ -68,7 +66,7 @@ class Video:
     @property
     def scene(self) -> str:
         """Videos with the same scene show the same place and people."""
-        return str(self.row["scene_group"] or SAME_SCENE.get(self.name, self.name))
+        return scene(self.row)
 
     @property
     def text(self) -> str:
@@ -93,6 +91,19 @@ class Video:
         return [pool([frame]) for frame in self.frames]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a query found.
+
+    Args:
+        measures: Of the ranking of videos (`core.measures`).
+        margin: By how much the best right video beats the best wrong one; negative where it doesn't.
+    """
+
+    measures: dict[str, float]
+    margin: float
+
+
 class Store:
     """Records by brute force; a video scores as its best record does."""
 
@@ -113,57 +124,42 @@ class Store:
             np.maximum.at(scores, self._owners, self._vectors @ np.array(query))
         return scores
 
-    def margin(
+    def asked(
         self, query: Sequence[float] | None, right: Iterable[int], ignored: Iterable[int] = ()
-    ) -> float:
-        """By how much the best right video beats the best wrong one; negative where it doesn't."""
-        scores, right = self.scores(query), set(right)
-        wrong = set(range(len(self.videos))) - right - set(ignored)
-        return float(max(scores[list(right)]) - max(scores[list(wrong)]))
+    ) -> Asked:
+        """What a query finds among the videos that are not ignored."""
+        scores, right, ignored = self.scores(query), set(right), set(ignored)
+        wrong = set(range(len(self.videos))) - right - ignored
+        ranking = [self.videos[n].name for n in np.argsort(-scores, kind="stable") if n not in ignored]
+        measures = ranking_measures(ranking, {self.videos[n].name: 1 for n in right})
+        return Asked(measures, float(max(scores[list(right)]) - max(scores[list(wrong)])))
 
 
-def video_to_video(store: Store) -> Iterator[float]:
+def video_to_video(store: Store) -> Iterator[Asked]:
     """Ask with each whole video of a scene pair for the other half."""
     for number, video in enumerate(store.videos):
         others = [n for n, other in enumerate(store.videos) if other.scene == video.scene and n != number]
         if others and video.row["scene_group"]:
-            yield store.margin(query_vector(pool(video.frames), None), others, [number])
+            yield store.asked(query_vector(pool(video.frames), None), others, [number])
 
 
-def frame_to_video(store: Store, *, own_file: bool) -> Iterator[float]:
+def frame_to_video(store: Store, *, own_file: bool) -> Iterator[Asked]:
     """Ask with frames at 10, 20, ... 90 % of each video, recompressed."""
     for number, video in enumerate(store.videos):
         scene = [n for n, other in enumerate(store.videos) if other.scene == video.scene]
         right = [number] if own_file else scene
-        yield from (store.margin(query_vector(pool([frame]), None), right) for frame in video.asked)
+        yield from (store.asked(query_vector(pool([frame]), None), right) for frame in video.asked)
 
 
-def text_to_video(store: Store, ask: Callable[[dict[str, Any]], str]) -> Iterator[float]:
+def text_to_video(store: Store, ask: Callable[[dict[str, Any]], str]) -> Iterator[Asked]:
     """Ask with a piece of each video's own text."""
     for number, video in enumerate(store.videos):
-        yield store.margin(query_vector(None, ask(video.row)), [number])
-
-
-TEXTS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "caption EN": lambda row: str(row["caption_en"]),
-    "caption ZH": lambda row: str(row["caption_zh"]),
-    "second half of EN": lambda row: " ".join(_half(row["caption_en"].split(), 1)),
-    "first half of ZH": lambda row: "".join(_half(row["caption_zh"], 0)),
-    "first 4 words": lambda row: " ".join(row["caption_en"].split()[:4]),
-    "first 6 characters of ZH": lambda row: str(row["caption_zh"][:6]),
-    "tags": lambda row: " ".join(row["tags"]),
-}
-
-
-def _half(items: Sequence[str], which: int) -> Sequence[str]:
-    middle = len(items) // 2
-    return items[middle:] if which else items[:middle]
+        yield store.asked(query_vector(None, ask(video.row)), [number])
 
 
 def load(folder: Path) -> list[Video]:
     """Describe every video of the folder's manifest that can be decoded at all."""
-    rows = json.loads((folder / "manifest.json").read_text("utf-8"))
-    return [video for row in rows if (video := _read(folder / row["file"], row)) is not None]
+    return [video for row in rows_of(folder) if (video := _read(folder / row["file"], row)) is not None]
 
 
 def _read(path: Path, row: dict[str, Any]) -> Video | None:
@@ -253,10 +249,19 @@ def _clips(window: float) -> Sees:
     return lambda video: video.clips(window)
 
 
-def _line(task: str, margins: Iterable[float]) -> str:
-    found = list(margins)
-    hits = sum(margin > 0 for margin in found)
-    return f"{task:56} {hits:3}/{len(found):<3}  min {min(found):+.3f}  median {median(found):+.3f}"
+def _line(task: str, asked: Iterable[Asked]) -> str:
+    found = list(asked)
+    margins = [each.margin for each in found]
+    first = interval([float(margin > 0) for margin in margins])
+    mrr = interval([each.measures["mrr@10"] for each in found])
+    return (
+        f"{task:56} {sum(margin > 0 for margin in margins):3}/{len(found):<3}  "
+        f"first {_shown(first)}  mrr@10 {_shown(mrr)}  min {min(margins):+.3f}  median {median(margins):+.3f}"
+    )
+
+
+def _shown(each: Interval) -> str:
+    return f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]"
 
 
 def _ranking(task: str, store: Store, text: str) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options, output
+from .progress import counting
 
 if TYPE_CHECKING:
-    from ..core.copying import CopyReport, Progress
+    from ..core.copying import CopyReport
     from ..core.search import VideoSearch
 
 _BUNDLE = "bundle:"
-_STEP = 10  # percent between two lines where there is no terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +56,7 @@ def copy(
 
     if source == target:
         raise InvalidQueryError("FROM and TO are the same", hint="name another stack, or bundle:FOLDER")
-    with ExitStack() as opened, _progress(quiet=as_json or dry_run) as progress:
+    with ExitStack() as opened, counting("records", quiet=as_json or dry_run) as progress:
         there, here = _end(target, config, opened), _end(source, config, opened)
         if not isinstance(here, Path):
             report = here.copy_to(there, merge=merge, dry_run=dry_run, optimize=optimize, progress=progress)
@@ -98,44 +96,3 @@ def _tell(report: CopyReport, *, as_json: bool) -> None:
         output.line(f"would copy {counts}")
     else:
         output.line(f"copied {counts}; compared {report.compared}; {report.seconds:.1f} s")
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Progress | None]:
-    """A bar on a terminal, a line for each tenth elsewhere."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _bar() as progress:
-            yield progress
-    else:
-        yield _Lines()
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.completed} {task.description}", markup=False),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("records", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
-
-
-class _Lines:
-    """Says how far it is, now and then."""
-
-    def __init__(self) -> None:
-        self._said = 0
-
-    def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Hear it; the end is told by the report."""
-        if total and done < total and (percent := done * 100 // total) >= self._said + _STEP:
-            self._said = percent
-            output.message(f"{done} of {total} {what}")

@@ -1,4 +1,4 @@
-"""How far an ingest is: a bar on a terminal, a line for each video elsewhere."""
+"""How far a command is: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import output
+
+Counted = Callable[[str, int, int | None], None]
+_STEP = 10  # percent between two lines where there is no terminal
 
 if TYPE_CHECKING:
     from ..core.rates import Estimate
@@ -122,3 +125,46 @@ def estimated(estimate: Estimate) -> str:
         f"{output.clock(estimate.video_seconds)} of video, {about}{estimate.clips} clips, "
         f"{about}{estimate.requests} requests, cost {cost}, time {spent}"
     )
+
+
+@contextmanager
+def counting(what: str, *, quiet: bool) -> Iterator[Counted | None]:
+    """Hears what is being done, how much, and of how much: a bar on a terminal, a line a tenth elsewhere."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar(what) as progress:
+            yield progress
+    else:
+        yield _Lines()
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Counted]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=20),
+        TextColumn("{task.completed} {task.description}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda now, done, total: bar.update(task, description=now, completed=done, total=total)
+
+
+class _Lines:
+    """Says how far it is, now and then."""
+
+    def __init__(self) -> None:
+        self._what, self._said = "", 0
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Hear it; the end is told by the report."""
+        if what != self._what:
+            self._what, self._said = what, 0
+        if total and done < total and (percent := done * 100 // total) >= self._said + _STEP:
+            self._said = percent
+            output.message(f"{done} of {total} {what}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polyreel.cli.copying import _Lines
+from polyreel.cli.progress import _Lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -65,7 +65,7 @@ def clips(need: Any) -> Clips:
 
 
 class OpenLocal(Protocol):
-    def __call__(self, folder: Path) -> VideoSearch: ...
+    def __call__(self, folder: Path, *, window: float = 5.0) -> VideoSearch: ...
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def open_local() -> Iterator[OpenLocal]:
     """Opens the stack `local` with everything it keeps in a folder."""
     opened: list[VideoSearch] = []
 
-    def make(folder: Path) -> VideoSearch:
+    def make(folder: Path, *, window: float = 5.0) -> VideoSearch:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "polyreel.toml").write_text(_CONFIG)
+        (folder / "polyreel.toml").write_text(f"{_CONFIG}[stacks.local.recipe]\nwindow = {window}\n")
         opened.append(polyreel.open("local", folder / "polyreel.toml"))
         return opened[-1]
 
