@@ -57,6 +57,12 @@ def search(
         float | None, typer.Option("--min-score", help="Only hits of at least this score.")
     ] = None,
     limit: options.Limit = 10,
+    rerank: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Let the stack's reranker order the best N, which --limit may not exceed."
+        ),
+    ] = None,
     save_to: SaveTo = None,
     explain: Explain = False,
     stack: options.Stack = None,
@@ -83,6 +89,7 @@ def search(
             group_by=group_by,
             min_score=min_score,
             limit=limit,
+            rerank=rerank,
         )
         _print(found_in, result, save_to=save_to, explain=explain, as_json=as_json)
 

@@ -19,7 +19,9 @@ from .values import suggestion
 
 CONFIG = f"{PREFIX}CONFIG"
 FILE = "polyreel.toml"
-ROLES = ("store", "embedder", "objects")
+ROLES = ("store", "embedder", "objects", "reranker")
+NEEDED = ("store", "objects")
+"""The roles that no stack lacks."""
 PLACES = frozenset({"path", "client_path", "client_memory", "url"})
 """Keys of a store of which one says where the records are."""
 DEFAULTS = {"collection": "videos", "state": ".polyreel/state"}

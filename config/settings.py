@@ -17,7 +17,7 @@ from ..core.fields import FieldType, check_schema
 from ..core.rates import Rate
 from ..core.recipe import Recipe
 from ..core.registry import kinds, nearest
-from .layers import ROLES, find, merged
+from .layers import NEEDED, ROLES, find, merged
 from .tree import Leaf, Node, Tree
 from .values import construct, keywords, read, suggestion
 
@@ -46,6 +46,7 @@ class StackSettings:
         store: Its kind, and the keys of that kind.
         objects: The same for the object store.
         embedder: The same; None where the store vectorizes.
+        reranker: The same; None where searches can't be reranked.
         fields: Declared fields.
         recipe: How videos are cut and sampled.
         preset: The stack that this one starts from.
@@ -57,12 +58,13 @@ class StackSettings:
     store: Tree
     objects: Tree
     embedder: Tree | None = None
+    reranker: Tree | None = None
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=Recipe)
     preset: str | None = None
 
     def kind(self, role: str) -> str | None:
-        """The kind of `store`, `embedder` or `objects`; None where there is no such section."""
+        """The kind of the adapter of a role; None where there is no such section."""
         section = getattr(self, role)
         return str(read(section.children["kind"], str)) if section is not None else None
 
@@ -211,7 +213,7 @@ def _check_complete(stack: Tree, others: Iterable[str]) -> None:
     hint = suggestion(stack.path[-1], others) or preset
     for role in ROLES:
         section = stack.children.get(role)
-        if section is None and role != "embedder":
+        if section is None and role in NEEDED:
             raise ConfigurationError(f"{stack.section} lacks the section {role!r}", hint=hint)
         if isinstance(section, Tree) and "kind" not in section.children:
             raise ConfigurationError(f"{section.section} lacks the key 'kind'", hint=hint)

@@ -73,6 +73,8 @@ class Query:
         fusion: How parts are joined; None chooses `joint` where it exists and weights are plain, else
             `sum`.
         exact: Brute force instead of an index.
+        rerank: How many candidates the stack's reranker puts into another order, at least `limit`; pages are
+            slices of that list, which ends with them.
     """
 
     text: str | None = None
@@ -93,6 +95,7 @@ class Query:
     min_score: float | None = None
     fusion: Fusion | str | None = None
     exact: bool = False
+    rerank: int | None = None
 
     def parts(self) -> list[Part]:
         """Every part with its weight.

@@ -41,18 +41,19 @@ class Channel(StrEnum):
 
 
 class ScoreKind(StrEnum):
-    """What a score is. Higher is better for all; the last two order a page and promise nothing more."""
+    """What a score is. Higher is better for all; the last three order a page and promise nothing more."""
 
     COSINE = "cosine"
     IP = "ip"
     NEG_L2 = "neg_l2"
     RRF = "rrf"
     WEIGHTED = "weighted"
+    RERANK = "rerank"
 
     @property
     def is_similarity(self) -> bool:
         """Whether the score measures likeness, so that a threshold on it has a meaning."""
-        return self not in (ScoreKind.RRF, ScoreKind.WEIGHTED)
+        return self not in (ScoreKind.RRF, ScoreKind.WEIGHTED, ScoreKind.RERANK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,14 @@ class Hit:
         score: How well it fits; comparable within one answer only.
         score_kind: What the score is.
         similarity: The similarity to each part of the query, by the part's name.
+        retrieval: The score that it was found with, and its kind, where a reranker gave it another one.
     """
 
     record: Record
     score: float
     score_kind: ScoreKind = ScoreKind.COSINE
     similarity: Mapping[str, float] = field(default_factory=dict)
+    retrieval: tuple[float, ScoreKind] | None = None
 
     @property
     def id(self) -> str:
@@ -193,10 +196,15 @@ class Hit:
             "score": self.score,
             "score_kind": self.score_kind.value,
             "similarity": dict(self.similarity),
+            **({"retrieval": _retrieval(*self.retrieval)} if self.retrieval else {}),
             "fields": {name: _plain(value) for name, value in record.fields.items()},
             "text": record.text.to_json(),
             "extra": dict(record.extra),
         }
+
+
+def _retrieval(score: float, kind: ScoreKind) -> dict[str, object]:
+    return {"score": score, "score_kind": kind.value}
 
 
 def _plain(value: object) -> object:

@@ -16,6 +16,7 @@ GROUPS = {
     "store": "polyreel.stores",
     "embedder": "polyreel.embedders",
     "objects": "polyreel.objects",
+    "reranker": "polyreel.rerankers",
 }
 """The entry point group of each role of a stack."""
 
@@ -37,7 +38,7 @@ EXTRAS = {
 
 
 def kinds(role: str) -> dict[str, EntryPoint]:
-    """The registered adapters of a role (`store`, `embedder`, `objects`) by kind."""
+    """The registered adapters of a role (`store`, `embedder`, `objects`, `reranker`) by kind."""
     return {entry.name: entry for entry in sorted(entry_points(group=GROUPS[role]))}
 
 

@@ -220,6 +220,7 @@ class VideoSearch:
         min_score: float | None = None,
         fusion: Fusion | str | None = None,
         exact: bool = False,
+        rerank: int | None = None,
     ) -> Result:
         """Find moments, or whole videos, like a text, pictures, videos, vectors or records (`Query`).
 
@@ -230,7 +231,7 @@ class VideoSearch:
         """
         query = Query(
             text, image, video, audio, vector, like, lexical, hybrid, weights or {}, without, where, scope,
-            within, group_by, limit, min_score, fusion, exact,
+            within, group_by, limit, min_score, fusion, exact, rerank=rerank,
         )  # fmt: skip
         return self.search_many([query])[0]
 
@@ -338,6 +339,8 @@ class VideoSearch:
             self.stack.store.close()
             if self.stack.embedder:
                 self.stack.embedder.close()
+            if self.stack.reranker:
+                self.stack.reranker.close()
             self.stack.objects.close()
             if self._downloads:
                 self._downloads.close()
@@ -389,7 +392,11 @@ class VideoSearch:
         return Manifests(self.stack.objects, self._opened().meta.uid)
 
     def _planner(self) -> Planner:
-        return Planner(self._opened(), self.stack.embedder, Staging(self.stack.objects))
+        from .reranked import RerankingPlanner
+
+        return RerankingPlanner(
+            self._opened(), self.stack.embedder, Staging(self.stack.objects), stack=self.stack
+        )
 
     def _intake(self, store: VectorStore | None) -> Intake:
         from .intake import Intake

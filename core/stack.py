@@ -12,6 +12,7 @@ from .fields import FieldType
 from .objects import ObjectStore
 from .rates import Rate
 from .recipe import Recipe
+from .reranking import Reranker
 from .space import CollectionSpec, Space
 from .store import VectorStore
 
@@ -31,6 +32,7 @@ class Stack:
         recipe: How videos are cut and sampled.
         workers: Videos taken in at once.
         rate: What embedding costs; nothing is known of it when left out.
+        reranker: Puts the best candidates of a search into another order; None where there is none.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Stack:
     recipe: Recipe = field(default_factory=Recipe)
     workers: int = 2
     rate: Rate = field(default_factory=Rate)
+    reranker: Reranker | None = None
 
     @property
     def space(self) -> Space:

@@ -86,10 +86,10 @@ def features() -> str:
 
 
 def adapters() -> str:
-    """The embedders and object stores that ship with polyreel."""
+    """The embedders, object stores and rerankers that ship with polyreel."""
     rows = [
         (role, f"`{kind}`", _first_line(made))
-        for role, group in (("embedder", "embedders"), ("objects", "objects"))
+        for role, group in (("embedder", "embedders"), ("objects", "objects"), ("reranker", "rerankers"))
         for kind, made in _registered(group)
     ]
     return _table(("role", "kind", "what it is"), rows)

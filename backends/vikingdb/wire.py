@@ -26,8 +26,10 @@ from ...core.errors import (
     RateLimitedError,
     RejectedError,
     UnavailableError,
+    UnsupportedError,
 )
 from ...core.logs import redacted
+from ...core.secret import Secret
 from .sign import Keys, signed
 
 VERSION = "2025-06-09"
@@ -87,7 +89,7 @@ class Wire:
     Args:
         endpoints: Where to.
         region: A part of the signature.
-        keys: Sign the control plane, and the data plane without an API key.
+        keys: Sign the control plane, and the data plane without an API key; None where there is only that.
         api_key: Of the data plane.
         patience: Seconds of silence after which one attempt counts as lost.
         now: The clock of signatures; tests put their own here.
@@ -98,7 +100,7 @@ class Wire:
         endpoints: Endpoints,
         *,
         region: str,
-        keys: Keys,
+        keys: Keys | None,
         api_key: str | None = None,
         patience: float = 60.0,
         now: Callable[[], datetime] = utc_now,
@@ -143,6 +145,11 @@ class Wire:
         if api_key is not None:
             own = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
             return {**common, **own}
+        if self._keys is None:
+            raise UnsupportedError(
+                "an API key opens VikingDB's data plane alone: it can't make, change or look at collections",
+                hint="set access_key and secret_key",
+            )
         host = urlsplit(base).netloc
         own = signed(self._keys, self._region, self._now(), host=host, path=path, query=query, body=payload)
         return {**common, **own}
@@ -204,6 +211,23 @@ def translate(error: Exception) -> PolyreelError | None:
         return UnavailableError(
             f"VikingDB can't be reached: {why}",
             hint="check the network, region and the endpoints, then try again",
+        )
+    return None
+
+
+def keys_of(
+    access_key: str | None, secret_key: Secret | None, api_key: Secret | None, token: Secret | None = None
+) -> Keys | None:
+    """The keys that sign; None where an API key is all there is.
+
+    Raises:
+        ConfigurationError: One of the two keys is missing, or there is neither them nor an API key.
+    """
+    if access_key and secret_key:
+        return Keys(access_key, secret_key.get_secret_value(), token.get_secret_value() if token else "")
+    if access_key or secret_key or api_key is None:
+        raise ConfigurationError(
+            "VikingDB needs access_key and secret_key, or api_key", hint="docs/vikingdb.md says what for"
         )
     return None
 

@@ -38,6 +38,7 @@ _EMBEDDING: Mapping[str, Check] = {
     "project_name": text,
     "max_retry_time": whole(0, 100),
 }
+_RERANKERS = {("doubao-seed-rerank", "251028")}
 _RERANK: Mapping[str, Check] = {
     "model_name": text,
     "model_version": text,
@@ -94,8 +95,13 @@ class Vectors:
         return {"data": data, "token_usage": _usage(model.key, [one for each in series for one in each])}
 
     def rerank(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The call `rerank`: the share of the query's words that a document has."""
+        """The call `rerank`: the share of the query's words that a document has. Its media are fetched."""
         checked(body, _RERANK, ["model_name", "data", "query"])
+        if (body["model_name"], body.get("model_version", "251028")) not in _RERANKERS:
+            raise invalid(f"there is no model {body['model_name']} {body.get('model_version', '')}")
+        for part in (part for document in (body["query"], *body["data"]) for part in document):
+            for kind, value in part.items():
+                self._part(kind, value)
         words = {word for part in body["query"] for word in part.get("text", "").split()}
         data = []
         for number_, document in enumerate(body["data"]):

@@ -77,7 +77,7 @@ VARIABLES = {
         {"POLYREEL_STACKS__LOCAL____PATH": "x"},
         (
             "POLYREEL_STACKS__LOCAL____PATH in {} is no setting; "
-            "known are collection, embedder, fields, objects, preset, recipe, state, store"
+            "known are collection, embedder, fields, objects, preset, recipe, reranker, state, store"
         ),
     ),
 }

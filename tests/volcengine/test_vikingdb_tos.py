@@ -88,3 +88,23 @@ def test_a_second_run_costs_nothing(search: VideoSearch, cloud: Cloud, videos: P
     assert set(report.counts) == {"skipped"}
     assert len(cloud.vikingdb.bodies("data/upsert")) == rows
     assert not [seen for seen in cloud.tos.seen[puts:] if seen.method in ("PUT", "POST")]
+
+
+def test_candidates_are_reranked_by_their_clips_in_the_bucket(
+    search: VideoSearch, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reranker = "POLYREEL_STACKS__VIKINGDB_TOS__RERANKER"
+    monkeypatch.setenv(f"{reranker}__KIND", "vikingdb")
+    monkeypatch.setenv(f"{reranker}__API_KEY", "vk-test")
+    monkeypatch.setenv(f"{reranker}__DATA_ENDPOINT", cloud.vikingdb.url)
+    monkeypatch.setenv(f"{reranker}__CONTENT", '["video", "text"]')
+    with polyreel.open("vikingdb_tos") as again:
+        result = again.search("red", limit=2, rerank=3)
+    (body,) = cloud.vikingdb.bodies("/rerank")
+    assert body["query"] == [{"text": "red"}]
+    assert len(body["data"]) == 3
+    shown = {part["video"]["value"] for document in body["data"] for part in document if "video" in part}
+    assert len(shown) == 3
+    assert all(address.startswith(f"tos://{BUCKET}/clips/") for address in shown)
+    assert [hit.score_kind.value for hit in result] == ["rerank", "rerank"]
+    assert result.explain["rerank"]["reranked"] == 3  # type: ignore[index]
