@@ -77,7 +77,7 @@ class Place:
         model = vectorize.body(rows.MEDIA) if vectorize and spec.media else None
         try:
             self.control.create_collection(
-                self.name, rows.fields(spec), vectorize=model, description=_described(meta)
+                self.name, rows.fields(meta), vectorize=model, description=_described(meta)
             )
         except RejectedError as error:
             if not taken(error):
@@ -91,7 +91,7 @@ class Place:
         """Add the columns that the collection lacks; the description comes last, as the commit mark."""
         description = _described(meta)
         columns, indexed = self._columns(), self._indexed()
-        missing = [one for one in rows.fields(meta.spec) if one.name not in columns]
+        missing = [one for one in rows.fields(meta) if one.name not in columns]
         if missing:
             self.control.update_collection(self.name, fields=missing)
         scalars = [name for name in rows.filterable(meta.spec.fields) if name not in indexed]

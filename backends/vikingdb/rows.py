@@ -7,6 +7,7 @@
 | polyreel_video, …  | the medium, where it vectorizes                                                       |
 | polyreel_place     | 52 bits of a digest of the id, by which a scan goes through the collection            |
 | polyreel_version   | another number after each write, by which `wait` sees that the index has caught up    |
+| polyreel_origin    | the same in every row, by its default: the collection's id, and a digest of its space |
 | polyreel_recipe    | the record's recipe                                                                   |
 | polyreel_text      | title, tags, caption and transcript as JSON                                           |
 | polyreel_extra     | JSON: what can't be filtered, and the floats that a `float32` doesn't hold exactly    |
@@ -28,7 +29,7 @@ from ...core.fields import BUILT_IN, PRESENT, SPAN, FieldType, Schema, default_c
 from ...core.media import Media, Modality
 from ...core.records import Channel, Record, Scope, Text, Vector
 from ...core.requests import Patch
-from ...core.space import CollectionSpec
+from ...core.space import CollectionMeta, CollectionSpec, digest
 from .control import Field
 from .filters import float32
 from .limits import MAX_FPS, MAX_ITEM, MAX_ITEMS, MAX_STRING, MIN_FPS
@@ -37,6 +38,7 @@ ID = "polyreel_id"
 VECTOR = "polyreel_vector"
 PLACE = "polyreel_place"
 REVISION = "polyreel_version"
+ORIGIN = "polyreel_origin"
 RECIPE = "polyreel_recipe"
 TEXT = "polyreel_text"
 EXTRA = "polyreel_extra"
@@ -63,12 +65,13 @@ _COLUMNS: Mapping[FieldType, str] = {
 _TEXTS = (RECIPE, TEXT, EXTRA)
 
 
-def fields(spec: CollectionSpec) -> list[Field]:
+def fields(meta: CollectionMeta) -> list[Field]:
     """All columns of a collection.
 
     Raises:
         ConfigurationError: A declared field has a name that begins like our own columns'.
     """
+    spec = meta.spec
     for name in spec.fields:
         if name.lower().startswith(_PREFIX):
             raise ConfigurationError(f"{name!r} can't be a field of VikingDB: {_PREFIX}… are its own columns")
@@ -79,8 +82,21 @@ def fields(spec: CollectionSpec) -> list[Field]:
     own = [Field(ID, "string", primary=True), *content]
     own += [Field(name, "int64", default=0) for name in (PLACE, REVISION)]
     own += [Field(name, "string", default="") for name in _TEXTS]
+    own.append(Field(ORIGIN, "string", default=origin(meta)))
     built_in = [_built_in(name, kind) for name, kind in BUILT_IN.items()]
     return [*own, *built_in, Field(PRESENT, "list<string>", default=[]), *declared(spec.fields)]
+
+
+def origin(meta: CollectionMeta) -> str:
+    """What every row says of its collection, for those who can't read the collection's own description."""
+    made = {"space": meta.spec.space.to_json(), "media": sorted(one.value for one in meta.spec.media)}
+    return f"{meta.uid} {digest(made)}"
+
+
+def undeclared(columns: Mapping[str, Any], schema: Schema) -> set[str]:
+    """The names of columns that are neither ours nor those of declared fields."""
+    own = {name for name in columns if name.startswith(_PREFIX)} | BUILT_IN.keys() | {PRESENT}
+    return columns.keys() - own - schema.keys()
 
 
 def declared(schema: Schema) -> list[Field]:

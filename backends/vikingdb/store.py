@@ -32,12 +32,12 @@ from . import rows
 from .control import Control
 from .data import Asked, Data
 from .embedder import VikingDBQueryEmbedder, usage
+from .keyed import by_key
 from .limits import MAX_IDS, MAX_LIMIT, MAX_ROWS, MAX_VECTORIZED_ROWS, Pace, Paces, Rates
 from .making import Place
 from .options import TOLERANCE, IndexOptions, IndexType, Quant, Vectorize
 from .reading import Reader, parts
-from .sign import Keys
-from .wire import VERSION, Endpoints, Reply, Wire, translate
+from .wire import VERSION, Endpoints, Reply, Wire, keys_of, translate
 
 _FEATURES = frozenset({Feature.NEAR_RECORD, Feature.ADD_FIELD, Feature.DURABLE, Feature.SHARED})
 
@@ -48,7 +48,7 @@ class VikingDBStore(VectorStore):
     Args:
         access_key: Signs the control plane, and the data plane where there is no API key.
         secret_key: Its secret.
-        api_key: Of the data plane.
+        api_key: Of the data plane. Alone it opens a collection that is there and holds something.
         session_token: Of temporary keys.
         region: Such as `cn-beijing`.
         project: Where the account has several.
@@ -88,8 +88,8 @@ class VikingDBStore(VectorStore):
     def __init__(
         self,
         *,
-        access_key: str,
-        secret_key: Secret,
+        access_key: str | None = None,
+        secret_key: Secret | None = None,
         api_key: Secret | None = None,
         session_token: Secret | None = None,
         region: str = "cn-beijing",
@@ -109,12 +109,13 @@ class VikingDBStore(VectorStore):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(timeout=timeout, retry=retry)
-        token = session_token.get_secret_value() if session_token else ""
+        keys = keys_of(access_key, secret_key, api_key, session_token)
+        self._controls = keys is not None
         self._connect = partial(
             Wire,
             Endpoints.of(region, control_endpoint, data_endpoint),
             region=region,
-            keys=Keys(access_key, secret_key.get_secret_value(), token),
+            keys=keys,
             api_key=api_key.get_secret_value() if api_key else None,
             patience=patience,
         )
@@ -157,8 +158,8 @@ class VikingDBStore(VectorStore):
         self._wire = self._connect()
         data = Data(self._wire, spec.name, spec.name, self._project)
         self._at = Place(Control(self._wire, self._project, self._paces.control.turn), data, self._poll)
-        stored = self._at.stored(self._index)
-        self.can = self._abilities(spec, self._at.built() if stored else {})
+        stored = self._at.stored(self._index) if self._controls else by_key(data, spec)
+        self.can = self._abilities(spec, self._at.built() if stored and self._controls else {})
         return stored
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:
@@ -181,7 +182,7 @@ class VikingDBStore(VectorStore):
         form = self.forms[bool(spec.media)]
         return Capabilities(
             form.name,
-            form.features | ({Feature.EXACT} if exact else set()),
+            form.features - self._lacking | ({Feature.EXACT} if exact else set()),
             version=f"API V2, {VERSION}",
             tolerance=TOLERANCE.get(quant, max(TOLERANCE.values())),
             max_batch=MAX_VECTORIZED_ROWS if spec.media else MAX_ROWS,
@@ -191,6 +192,11 @@ class VikingDBStore(VectorStore):
             joint=bool(spec.media),
             schemes=rows.SCHEMES if spec.media else frozenset(),
         )
+
+    @property
+    def _lacking(self) -> frozenset[Feature]:
+        """What an API key alone may not do."""
+        return frozenset() if self._controls else frozenset({Feature.ADD_FIELD})
 
     # -- writing ------------------------------------------------------------------------------------------
 

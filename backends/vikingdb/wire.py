@@ -227,7 +227,8 @@ def keys_of(
         return Keys(access_key, secret_key.get_secret_value(), token.get_secret_value() if token else "")
     if access_key or secret_key or api_key is None:
         raise ConfigurationError(
-            "VikingDB needs access_key and secret_key, or api_key", hint="docs/vikingdb.md says what for"
+            "VikingDB needs access_key and secret_key, or api_key",
+            hint="an API key alone opens a collection that is there",
         )
     return None
 
