@@ -45,6 +45,8 @@ class HandOver:
         types: Content types taken; empty takes all.
         public_only: Whether an `https` address must be one of the public network, since the other side
             fetches from outside; a file is handed over otherwise.
+        inline_bytes: Largest file that goes along as it is; a larger one, of `max_bytes` at most, goes by an
+            address. None is no limit.
     """
 
     schemes: frozenset[str]
@@ -52,6 +54,7 @@ class HandOver:
     max_seconds: float | None = None
     types: frozenset[str] = frozenset()
     public_only: bool = False
+    inline_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

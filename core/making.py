@@ -103,11 +103,12 @@ class Maker:
             yield from self._segments(job, [span for span, _ in batch], embedder.embed_frames(inputs))
 
     def _from_clip_files(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
-        accepts = embedder.accepts[Modality.VIDEO].schemes
+        way, staging = embedder.accepts[Modality.VIDEO], Staging(self.objects)
         for batch in _batches(self._spans(job), embedder.max_batch * embedder.at_once):
             with tempfile.TemporaryDirectory(prefix="polyreel-") as folder, ExitStack() as leases:
                 cut = [self._cut(job, span, Path(folder)) for span in batch]
-                handed = leases.enter_context(Staging(self.objects).leased(cut, accepts))
+                there = staging.leased(cut, way.schemes, inline_bytes=way.inline_bytes)
+                handed = leases.enter_context(there)
                 yield from self._segments(job, batch, embedder.embed_clips(handed))
 
     def _from_whole_video(self, job: Job, embedder: Embedder) -> Iterator[Segment]:

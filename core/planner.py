@@ -19,7 +19,7 @@ from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .filter_json import to_json
 from .filters import F
 from .fusing import Shown, folded, fused, likeness, order, shown
-from .media import Media
+from .media import Media, Modality
 from .query import Fusion, Part, Query
 from .records import Hit, Vector
 from .requests import Answer, Group, Lexical, Near, NearMedia, NearRecord, NearVector, SearchRequest
@@ -74,7 +74,7 @@ class Planner:
         began, run = time.perf_counter(), Run()
         wanted = self._wanted(query, seen)
         media = [part.media for part in wanted.parts if part.media]
-        with self.staging.leased(media, self._schemes()) as leased:
+        with self.staging.leased(media, self._schemes(), inline_bytes=self._inline_bytes()) as leased:
             wanted = replace(wanted, parts=_with_media(wanted.parts, leased))
             found = yield from self._ranked(wanted, run)
             unseen = (hit for hit in found if shown(hit, grouped=wanted.grouped) not in seen)
@@ -113,6 +113,11 @@ class Planner:
         if self.embedder is None:
             return self.store.can.schemes
         return frozenset().union(*(way.schemes for way in self.embedder.accepts.values()))
+
+    def _inline_bytes(self) -> int | None:
+        """The size above which a query video goes by an address."""
+        way = self.embedder.accepts.get(Modality.VIDEO) if self.embedder else None
+        return way.inline_bytes if way else None
 
     # -- one ranking --------------------------------------------------------------------------------------
 

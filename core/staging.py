@@ -30,15 +30,29 @@ class Staging:
 
     @contextmanager
     def leased(
-        self, parts: list[Media], schemes: frozenset[str], *, expires: float = 3600.0
+        self,
+        parts: list[Media],
+        schemes: frozenset[str],
+        *,
+        inline_bytes: int | None = None,
+        expires: float = 3600.0,
     ) -> Iterator[list[Media]]:
         """The same media at addresses of the given schemes, for as long as the context lasts.
+
+        Args:
+            parts: Texts stay as they are.
+            schemes: Where `file` or `data` is among them, files stay where they are.
+            inline_bytes: A larger file doesn't, where there is another scheme.
+            expires: Seconds that a presigned address serves.
 
         Raises:
             UnsupportedError: No address of this object store can be seen from there.
         """
         with ExitStack() as leases:
-            yield [self._reachable(part, schemes, expires, leases) for part in parts]
+            yield [
+                self._reachable(part, _of_size(part, schemes, inline_bytes), expires, leases)
+                for part in parts
+            ]
 
     def offer(self, key: str, medium: Media, schemes: frozenset[str], *, expires: float = 3600.0) -> Media:
         """The stored object of `key` as a medium at an address of the given schemes."""
@@ -103,3 +117,11 @@ class Staging:
         self._objects.put(key, part.path)
         leases.callback(self._objects.delete, key)
         return self.offer(key, part, schemes, expires=expires)
+
+
+def _of_size(part: Media, schemes: frozenset[str], inline_bytes: int | None) -> frozenset[str]:
+    """The schemes that take a file of this size."""
+    elsewhere = schemes - {"file", "data"}
+    if not elsewhere or inline_bytes is None or part.path is None or not part.path.is_file():
+        return schemes
+    return schemes if part.path.stat().st_size <= inline_bytes else elsewhere

@@ -54,7 +54,8 @@ class ArkEmbedder(Embedder):
         dimension: 2048 or 1024.
         content: What records are made of; a part of the instructions of 251215.
         instruct: Whether the model's own instructions are used.
-        hand_over: `auto` sends what has an https address by it, files as base64; `url` and `base64` insist.
+        hand_over: `auto` sends what has an https address by it, files as base64, and a video too large for that
+            by a presigned address of the object store; `url` and `base64` insist.
         fps: Frames a second of a video that says nothing of its own; clips say the recipe's.
         send_fps: Whether frames a second are said at all.
         at_once: Clips that are on their way at once.
@@ -101,7 +102,9 @@ class ArkEmbedder(Embedder):
         self.accepts = {
             Modality.TEXT: HandOver(frozenset({"data"})),
             Modality.IMAGE: HandOver(schemes, max_bytes=models.MAX_IMAGE),
-            Modality.VIDEO: HandOver(schemes, max_bytes=models.MAX_VIDEO),
+            Modality.VIDEO: HandOver(
+                schemes, max_bytes=models.MAX_VIDEO, inline_bytes=models.MAX_INLINE_VIDEO
+            ),
         }
         self.at_once = at_once
         self._known = known

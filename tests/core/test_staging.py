@@ -75,6 +75,26 @@ def test_a_reader_of_urls_gets_a_presigned_one(remote: ObjectStore, picture: Med
         assert handed.uri.endswith("expires=60")
 
 
+def test_a_file_that_is_too_large_to_go_along_goes_by_an_address(
+    remote: ObjectStore, picture: Media, tmp_path: Path
+) -> None:
+    ways = frozenset({"file", "https"})
+    with Staging(remote).leased([picture], ways, inline_bytes=6) as (handed,):
+        assert handed == picture  # which has six bytes
+    with Staging(remote).leased([picture], ways, inline_bytes=5) as (handed,):
+        assert handed.path is None
+        assert str(handed.uri).startswith("https://")
+        assert len(staged(remote)) == 1
+    assert staged(remote) == []
+    with Staging(remote).leased([picture], frozenset({"file"}), inline_bytes=5) as (handed,):
+        assert handed == picture  # whoever reads files only says what it can't take
+    with (
+        pytest.raises(UnsupportedError, match="can't be reached"),
+        Staging(LocalObjects(path=tmp_path / "objects")).leased([picture], ways, inline_bytes=5),
+    ):
+        pass
+
+
 def test_a_lease_ends_when_the_query_fails(remote: ObjectStore, picture: Media) -> None:
     with pytest.raises(RuntimeError, match="broken"):
         _fail_in_the_middle(remote, picture)

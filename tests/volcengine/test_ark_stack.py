@@ -82,3 +82,24 @@ def test_clips_are_found_by_picture_video_and_colour(
             assert both.usage["image_tokens"] >= 1000
         left = [key for one in bucket.buckets.values() for key in one.objects if key.startswith("staging/")]
         assert left == []
+
+
+def test_what_is_too_large_for_a_request_goes_by_an_address(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sizes = sorted(path.stat().st_size for path in drawn.iterdir())
+    monkeypatch.setattr("polyreel.embedders.ark.models.MAX_INLINE_VIDEO", sizes[len(sizes) // 2] // 2)
+    with tos.emulating(tos.Settings(domain="video-demo1")) as bucket, ark.emulating() as service:
+        config = tmp_path / "polyreel.toml"
+        objects = TOS.format(url=bucket.url)
+        config.write_text(CONFIG.format(base_url=service.url, hand_over="auto", objects=objects))
+        with polyreel.open(config=config) as search:
+            assert search.ingest(drawn).ok
+            largest = max(drawn.iterdir(), key=lambda path: path.stat().st_size)
+            assert search.search(video=largest, limit=1).hits[0].uri.endswith(largest.suffix)
+        ways = [body["input"][0]["video_url"]["url"].partition(":")[0] for body in service.bodies]
+        assert set(ways) == {"data", "http"}
+        assert ways[-1] == "http"
+        left = [key for one in bucket.buckets.values() for key in one.objects if key.startswith("staging/")]
+        assert left == []
