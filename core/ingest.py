@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -121,11 +121,10 @@ class Ingest:
     # -- doing --------------------------------------------------------------------------------------------
 
     def _make(self, plan: Plan) -> VideoReport:
-        store = self._opened()
         info = self.maker.media.probe(plan.source.path)
         self._keep(plan)
         job = Job(plan.source, plan.video_id, plan.uri, info, plan.fields, plan.extra)
-        receipt = store.upsert(self.maker.records(job))
+        receipt = self._written(job, plan)
         self._commit(
             plan, receipt, duration=info.duration_ms / 1000, width=info.width, height=info.height, job=job
         )
@@ -143,6 +142,32 @@ class Ingest:
             lost=job.spent.lost,
             request_ids=job.request_ids,
         )
+
+    def _written(self, job: Job, plan: Plan) -> Receipt:
+        store = self._opened()
+        return self._vectorized(job, plan) if store.can.vectorizes else store.upsert(self.maker.records(job))
+
+    def _vectorized(self, job: Job, plan: Plan) -> Receipt:
+        """Hand the store what it shall vectorize, but for what it has of an earlier run that was cut short.
+
+        Records of one id are of the same content, cut and space, so only their text and fields may differ.
+        """
+        store, kept = self._opened(), list[Record]()
+        found = store.scan(F.video_id == plan.video_id, vectors=True)
+        whole = (record for record in found if record.content is not None)  # which searches can find
+        there = {record.id: replace(record, content=None) for record in whole}
+
+        def fresh() -> Iterator[Record]:
+            for record in self.maker.records(job):
+                if record.id in there:
+                    kept.append(replace(record, content=None))
+                else:
+                    yield record
+
+        receipt = store.upsert(fresh())
+        job.embedded -= len(kept)
+        self._rewrite([record for record in kept if record != there[record.id]], plan)
+        return receipt + Receipt(tuple(record.id for record in kept))
 
     def _keep(self, plan: Plan) -> None:
         """Copy the file into the object store, unless that serves files where they lie."""

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 import polyreel
 from polyreel import media
 from polyreel.cli.main import app
-from polyreel.core.errors import NotFoundError
+from polyreel.core.errors import NotFoundError, UnavailableError
+from polyreel.core.manifest import Manifests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,3 +109,52 @@ def test_candidates_are_reranked_by_their_clips_in_the_bucket(
     assert all(address.startswith(f"tos://{BUCKET}/clips/") for address in shown)
     assert [hit.score_kind.value for hit in result] == ["rerank", "rerank"]
     assert result.explain["rerank"]["reranked"] == 3  # type: ignore[index]
+
+
+def test_what_was_vectorized_before_a_run_was_cut_short_is_not_paid_for_again(
+    search: VideoSearch, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media.render_samples(tmp_path / "more", seconds=12.0, size=(96, 64), fps=6)
+    video = tmp_path / "more/snow.webm"
+
+    def asked() -> int:
+        return len(cloud.vikingdb.bodies("data/upsert"))
+
+    def cut_short(*_: object) -> None:
+        raise UnavailableError("the process ends here")
+
+    before = asked()
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifests, "put", cut_short)
+        assert search.ingest(video).counts == {"failed": 1}
+    clips = asked() - before
+    assert clips == 3
+    described = {"snow.webm": {"title": "Another winter"}}
+    report = search.ingest(video, described=described)
+    assert report.counts == {"ingested": 1}
+    assert (report.totals.records, report.totals.embedded) == (3, 0)
+    assert asked() == before + clips
+    found = search.search(video=video, limit=3)
+    assert [hit.record.text.title for hit in found] == ["Another winter"] * 3
+    search.delete(found.hits[0].video_id)
+
+
+def test_only_what_is_missing_of_a_video_is_vectorized(
+    search: VideoSearch, cloud: Cloud, tmp_path: Path
+) -> None:
+    media.render_samples(tmp_path / "more", seconds=13.0, size=(96, 64), fps=6)
+    video = tmp_path / "more/meadow.mp4"
+    assert search.ingest(video).totals.embedded == 3
+    hit = search.search(video=video, limit=1).hits[0]
+    store = search._opened()
+    store.wait(store.delete([hit.id]))
+    search._manifests().delete(hit.video_id)
+    before = len(cloud.vikingdb.bodies("data/upsert"))
+    report = search.ingest(video)
+    assert (report.totals.records, report.totals.embedded) == (3, 1)
+    (body,) = cloud.vikingdb.bodies("data/upsert")[before:]
+    assert [row["polyreel_id"] for row in body["data"]] == [hit.id]
+    assert sorted(search._manifests().get(hit.video_id).records) == sorted(  # type: ignore[union-attr]
+        record.id for record in store.scan() if record.video_id == hit.video_id
+    )
+    search.delete(hit.video_id)
