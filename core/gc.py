@@ -28,6 +28,7 @@ from .journal import Journal
 from .manifest import Manifest, Manifests
 from .objects import ObjectInfo, ObjectStore
 from .store import VectorStore
+from .upload_marks import PREFIX
 
 LEASE_AGE = 86_400.0
 """Seconds after which a lease of a query's medium can't be in use any more."""
@@ -36,6 +37,7 @@ _EXAMPLES = 20
 _BATCH = 500
 _OWN = {
     "lease": re.compile(r"staging/\d{4}-\d\d-\d\d/[0-9a-f]{32}(\.[^/]*)?"),
+    "upload": re.compile(r"uploads/[0-9a-f]{64}\.json"),
     "clip": re.compile(r"clips/([0-9a-f]{64})/\d+-\d+\.mp4"),
     "video": re.compile(r"videos/([0-9a-f]{64})(\.[^/]*)?"),
     "manifest": re.compile(r"manifests/([^/]+)/([0-9a-f]{64})\.json"),
@@ -44,9 +46,10 @@ _OWN = {
 
 
 class OrphanKind(StrEnum):
-    """What is needed no more: a lease of a query, a record, a clip file, a copied video."""
+    """What is needed no more: leases of queries, unfinished uploads, records, clip files, copied videos."""
 
     LEASE = "lease"
+    UPLOAD = "upload"
     RECORD = "record"
     CLIP = "clip"
     VIDEO = "video"
@@ -143,6 +146,9 @@ class Collector:
         for _, info in self._own("lease", "staging/"):
             if info.modified < now - LEASE_AGE:
                 ledger.add(OrphanKind.LEASE, info.key, "", info.size, ripe=True)
+        for _, info in self._own("upload", PREFIX):
+            ripe = info.modified <= now - self.older_than
+            ledger.add(OrphanKind.UPLOAD, info.key, "", info.size, ripe=ripe)
         for kind in (OrphanKind.CLIP, OrphanKind.VIDEO):
             for found, info in self._own(kind.value, f"{kind.value}s/"):
                 if not ledger.named(found[1], info.key, self.objects.uri(info.key)):
@@ -174,8 +180,9 @@ class Collector:
             keys = [key for key, video_id in rows if not self._named_now(key, video_id)]
             deleted += len(keys)
             if kind is not OrphanKind.RECORD:
+                forget = self.objects.abandon if kind is OrphanKind.UPLOAD else self.objects.delete
                 for key in keys:
-                    self.objects.delete(key)
+                    forget(key)
             elif self.store is not None and keys:
                 self.store.wait(self.store.delete(keys))
                 self.store.flush()

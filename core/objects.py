@@ -9,7 +9,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
@@ -18,10 +18,18 @@ from urllib.parse import unquote
 
 from .adapter import Adapter
 from .deadline import RetryPolicy, anew, check_time, within
-from .errors import InvalidQueryError, NotFoundError, PolyreelError, UnavailableError, UnsupportedError
+from .errors import (
+    IntegrityError,
+    InvalidQueryError,
+    NotFoundError,
+    PolyreelError,
+    UnavailableError,
+    UnsupportedError,
+)
 from .locks import writing
 from .parts import Upload, md5_of, send
 from .streams import ObjectStream, Opened
+from .upload_marks import Mark
 
 _BLOCK = 1 << 20  # bytes moved at once
 _ABORT = 30.0  # seconds for deleting the parts of a failed upload, whatever became of its own deadline
@@ -72,6 +80,9 @@ class ObjectStore(Adapter, ABC):
 
     part_size: int | None = None
     """Bytes above which `put` sends an object in parts of this size; None puts it in one piece."""
+
+    resumes_uploads: ClassVar[bool] = False
+    """Whether the next `put` goes on with what a killed process had sent of the same object."""
 
     parts_at_once: int = 4
     """Parts of one object that are on their way at once, each held in memory."""
@@ -136,6 +147,18 @@ class ObjectStore(Adapter, ABC):
         """All bytes of a small object; `NotFoundError` where there is none."""
         with self._stream(key) as stream:
             return stream.read()
+
+    @final
+    def abandon(self, mark: str) -> None:
+        """Delete what was sent of an upload that nobody goes on with, by the key of its mark, and the mark.
+
+        - One that is gone is fine.
+        """
+        with suppress(NotFoundError, IntegrityError):
+            left = Mark.from_bytes(self.read(mark))
+            if upload := self._attempt(lambda: self._resume(left.key, left.upload, left.md5)):
+                self._attempt(upload.abort)
+        self._attempt(lambda: self._delete(mark))
 
     @final
     def open(self, key: str) -> BinaryIO:
@@ -220,6 +243,16 @@ class ObjectStore(Adapter, ABC):
         """
         raise UnsupportedError(f"{self.kind} objects can't be put in parts")
 
+    def _resume(self, key: str, id: str, md5: str) -> Upload | None:
+        """The upload that another process began, with the parts that came; None where it is gone.
+
+        Args:
+            key: As for `_begin`.
+            id: `Upload.id`.
+            md5: As for `_begin`; the same as then.
+        """
+        raise UnsupportedError(f"{self.kind} objects can't be resumed")
+
     @abstractmethod
     def _open_object(self, key: str, start: int, version: str | None) -> Opened:
         """Open an object from a byte on.
@@ -296,12 +329,13 @@ class ObjectStore(Adapter, ABC):
     def _put_in_parts(
         self, key: str, stream: BinaryIO, size: int, content_type: str | None, progress: Progress
     ) -> ObjectInfo:
-        """Nothing is left of an upload that fails."""
+        """Nothing is left of an upload that fails; one whose process is killed can be resumed."""
         assert self.part_size is not None  # that is why it goes in parts
         md5 = md5_of(stream)
-        upload = self._attempt(lambda: self._begin(key, content_type, md5))
+        mark = Mark(key, md5)
+        upload = self._resumed(mark) or self._begun(mark, content_type)
         try:
-            return send(
+            info = send(
                 upload,
                 stream,
                 md5=md5,
@@ -313,7 +347,32 @@ class ObjectStore(Adapter, ABC):
         except BaseException:
             with suppress(PolyreelError), anew(_ABORT):  # the first error is the one to tell
                 self._attempt(upload.abort)
+                self._unmark(mark)
             raise
+        with suppress(PolyreelError):  # the object is there; `gc` finds a mark that is left
+            self._unmark(mark)
+        return info
+
+    def _resumed(self, mark: Mark) -> Upload | None:
+        """The same upload as far as a killed process had come, if there is one."""
+        if not self.resumes_uploads:
+            return None
+        try:
+            left = Mark.from_bytes(self.read(mark.place))
+        except (NotFoundError, IntegrityError):
+            return None
+        return self._attempt(lambda: self._resume(left.key, left.upload, left.md5))
+
+    def _begun(self, mark: Mark, content_type: str | None) -> Upload:
+        upload = self._attempt(lambda: self._begin(mark.key, content_type, mark.md5))
+        if self.resumes_uploads:
+            body = replace(mark, upload=upload.id).to_bytes()
+            self._attempt(lambda: self._put(mark.place, body, "application/json", _ignore))
+        return upload
+
+    def _unmark(self, mark: Mark) -> None:
+        if self.resumes_uploads:
+            self._attempt(lambda: self._delete(mark.place))
 
 
 def checked_key(key: str) -> str:

@@ -23,6 +23,15 @@ _BLOCK = 1 << 20  # bytes read at once
 class Upload(ABC):
     """A large object on its way into a store. Each method is one attempt, and may be called again."""
 
+    @property
+    def id(self) -> str:
+        """By which the store knows it in another process, where it `resumes_uploads`."""
+        return ""
+
+    def arrived(self, number: int, body: bytes) -> bool:
+        """Whether the very part came already from an earlier process; nothing is asked for that."""
+        return False
+
     @abstractmethod
     def part(self, number: int, body: bytes) -> None:
         """Send a part, numbered from 1 on; several threads send different ones at once."""
@@ -99,7 +108,12 @@ def _sending(
     pool: ThreadPoolExecutor, upload: Upload, number: int, body: bytes, attempt: Attempt
 ) -> Future[None]:
     """The deadline goes with the part to its thread."""
-    return pool.submit(copy_context().run, attempt, lambda: upload.part(number, body))
+
+    def sent() -> None:
+        if not upload.arrived(number, body):
+            attempt(lambda: upload.part(number, body))
+
+    return pool.submit(copy_context().run, sent)
 
 
 def _arrived(running: deque[tuple[int, Future[None]]]) -> int:

@@ -65,6 +65,7 @@ class TosObjects(ObjectStore):
 
     kind = "tos"
     schemes = frozenset({"tos"})
+    resumes_uploads = True
 
     def __init__(
         self,
@@ -158,6 +159,13 @@ class TosObjects(ObjectStore):
             answer = self._clients.get().create_multipart_upload(**self._at(key), **_kept(content_type, md5))
         at = {**self._at(key), "upload_id": answer.upload_id}
         return TosUpload(self._clients, key, self._uri(key), at, md5)
+
+    def _resume(self, key: str, id: str, md5: str) -> Upload | None:
+        at = {**self._at(key), "upload_id": id}
+        try:
+            return TosUpload(self._clients, key, self._uri(key), at, md5).with_parts()
+        except NotFoundError:
+            return None
 
     def _open_object(self, key: str, start: int, version: str | None) -> Opened:
         part = given(range_start=start, if_match=version) if start else {}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tos import TosClientV2
-from tos.models2 import PartInfo
+from tos.models2 import PartInfo, UploadedPart
 from tos.utils import cal_crc_from_upload_parts
 
 from ..core.errors import IntegrityError, NotFoundError
@@ -40,6 +41,22 @@ class TosUpload(Upload):
     at: Mapping[str, str]
     md5: str
     _parts: dict[int, PartInfo] = field(default_factory=dict)
+    came: Mapping[int, UploadedPart] = field(default_factory=dict)
+    """What an earlier process had sent, by number."""
+
+    @property
+    def id(self) -> str:
+        """TOS's own."""
+        return self.at["upload_id"]
+
+    def arrived(self, number: int, body: bytes) -> bool:
+        """By the MD5 that TOS gives as a part's ETag; where it gives another, the part is sent again."""
+        part = self.came.get(number)
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        if part is None or getattr(part, "size", None) != len(body) or part.etag.strip('"').lower() != etag:
+            return False
+        self._parts[number] = PartInfo(number, len(body), None, part.etag, None, is_completed=True)
+        return True
 
     def part(self, number: int, body: bytes) -> None:
         """Send a part; each has a place of its own, so threads don't meet."""
@@ -72,8 +89,23 @@ class TosUpload(Upload):
         with told(self.uri):
             self.clients.get().abort_multipart_upload(**self.at)
 
+    def with_parts(self) -> TosUpload:
+        """The same with what came already.
+
+        Raises:
+            NotFoundError: TOS doesn't know the upload any more.
+        """
+        came: dict[int, UploadedPart] = {}
+        marker, more = 0, True
+        while more:
+            with told(self.uri):
+                page = self.clients.get().list_parts(**self.at, part_number_marker=marker)
+            came |= {part.part_number: part for part in page.parts}
+            marker, more = page.next_part_number_marker or 0, bool(page.is_truncated and page.parts)
+        return replace(self, came=came)
+
     def _compare(self, parts: list[PartInfo], crc: int | None) -> None:
-        """The SDK doesn't, of a whole that is made by hand."""
+        """The SDK doesn't, of a whole that is made by hand; of parts that came earlier no CRC64 is told."""
         known = all(part.hash_crc64_ecma is not None for part in parts)
         if crc is not None and known and crc != cal_crc_from_upload_parts(parts):
             raise IntegrityError(f"{self.uri} isn't what was sent, by its CRC64", hint="store it again")

@@ -34,7 +34,8 @@ _OF_BUCKETS: Mapping[str, tuple[str, ...]] = {
     "x-tos-az-redundancy": ("single-az", "multi-az"),
     "x-tos-bucket-type": ("fns", "hns"),
 }
-_KNOWN = frozenset({"uploads", "uploadId", "partNumber"})
+_PAGED = frozenset({"max-parts", "part-number-marker"})
+_KNOWN = frozenset({"uploads", "uploadId", "partNumber"}) | _PAGED
 
 
 def _utc_now() -> datetime:
@@ -193,6 +194,8 @@ class Emulator:
             case "DELETE", named if not named:
                 bucket.objects.pop(key, None)
                 return Answered(204)
+            case "GET", named if "uploadId" in named and named <= {"uploadId"} | _PAGED:
+                return _parts(_upload(bucket, key, query), query, self.settings.page)
             case "GET" | "HEAD", named if not named:
                 return _read(bucket.objects.get(key), seen)
         raise Refusal(405, "MethodNotAllowed", "not of an object")
@@ -251,6 +254,23 @@ def _upload(bucket: Bucket, key: str, query: Mapping[str, str]) -> Sending:
     if sending is None or sending.key != key:
         raise no_upload()
     return sending
+
+
+def _parts(sending: Sending, query: Mapping[str, str], page: int) -> Answered:
+    """A page of the parts that came, by their numbers."""
+    after = int(query.get("part-number-marker", 0))
+    numbers = [number for number in sorted(sending.parts) if number > after]
+    shown = numbers[: min(page, int(query.get("max-parts", 1000)))]
+    answer = {
+        "Key": sending.key,
+        "UploadId": query["uploadId"],
+        "IsTruncated": len(shown) < len(numbers),
+        "NextPartNumberMarker": shown[-1] if shown else 0,
+        "Parts": [
+            {"PartNumber": n, "ETag": etag_of(sending.parts[n]), "Size": len(sending.parts[n])} for n in shown
+        ],
+    }
+    return Answered(200, json.dumps(answer).encode(), _JSON)
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
