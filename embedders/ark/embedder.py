@@ -54,7 +54,7 @@ class ArkEmbedder(Embedder):
         dimension: 2048 or 1024.
         content: What records are made of; a part of the instructions of 251215.
         instruct: Whether the model's own instructions are used.
-        hand_over: `auto` sends what has an https address by it, files as base64, and a video too large for that
+        hand_over: `auto` sends what has an https address by it, files as base64, and a video too large for it
             by a presigned address of the object store; `url` and `base64` insist.
         fps: Frames a second of a video that says nothing of its own; clips say the recipe's.
         send_fps: Whether frames a second are said at all.
