@@ -156,7 +156,7 @@ class ObjectStore(Adapter, ABC):
         """
         with suppress(NotFoundError, IntegrityError):
             left = Mark.from_bytes(self.read(mark))
-            if upload := self._attempt(lambda: self._resume(left.key, left.upload, left.md5)):
+            if upload := self._taken_up(left):
                 self._attempt(upload.abort)
         self._attempt(lambda: self._delete(mark))
 
@@ -333,8 +333,9 @@ class ObjectStore(Adapter, ABC):
         assert self.part_size is not None  # that is why it goes in parts
         md5 = md5_of(stream)
         mark = Mark(key, md5)
-        upload = self._resumed(mark) or self._begun(mark, content_type)
+        upload = self._resumed(mark) or self._attempt(lambda: self._begin(key, content_type, md5))
         try:
+            self._mark(mark, upload)
             info = send(
                 upload,
                 stream,
@@ -361,14 +362,18 @@ class ObjectStore(Adapter, ABC):
             left = Mark.from_bytes(self.read(mark.place))
         except (NotFoundError, IntegrityError):
             return None
+        return self._taken_up(left)
+
+    def _taken_up(self, left: Mark) -> Upload | None:
+        if not self.resumes_uploads:
+            return None
         return self._attempt(lambda: self._resume(left.key, left.upload, left.md5))
 
-    def _begun(self, mark: Mark, content_type: str | None) -> Upload:
-        upload = self._attempt(lambda: self._begin(mark.key, content_type, mark.md5))
+    def _mark(self, mark: Mark, upload: Upload) -> None:
+        """Say that it is under way; of one that is gone on with, that it is so since now."""
         if self.resumes_uploads:
             body = replace(mark, upload=upload.id).to_bytes()
             self._attempt(lambda: self._put(mark.place, body, "application/json", _ignore))
-        return upload
 
     def _unmark(self, mark: Mark) -> None:
         if self.resumes_uploads:

@@ -33,11 +33,13 @@ class RerankingPlanner(Planner):
 
     def answer(self, queries: Sequence[Query], *, seen: frozenset[Shown] = frozenset()) -> list[Page]:
         """As the planner's; the candidates of all queries come in one batch, and are reranked after that."""
+        if all(query.rerank is None for query in queries):
+            return super().answer(queries, seen=seen)
         for query in queries:
             self._check(query)
         asked = [query for query in queries if query not in self._lists]
-        pages = iter(super().answer(list(map(_candidates, asked)), seen=seen))
-        return [self._page_of(query, seen, next(pages) if query in asked else None) for query in queries]
+        pages = dict(zip(asked, super().answer(list(map(_candidates, asked)), seen=seen), strict=True))
+        return [self._page_of(query, seen, pages.get(query)) for query in queries]
 
     def _check(self, query: Query) -> None:
         """Refuse what can't be reranked, before anything is asked or paid for."""

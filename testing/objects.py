@@ -23,6 +23,7 @@ import pytest
 
 from ..core.errors import InvalidQueryError, NotFoundError
 from ..core.objects import ObjectStore
+from ..core.upload_marks import Mark
 from .gaps import Gaps
 
 KEYS = ("a", "a-b/c", "a.b", "a/b", "a/c/d", "a0", "b/1", "ä", "日本/海 #1?%41&+.mp4", "𝔘")
@@ -296,6 +297,16 @@ class ObjectContract(Gaps):
         for key in ("missing", "a", "a/b/c", "a/c"):
             objects.delete(key)
         assert objects.read("a/b") == b"1"
+
+    def test_abandoning_an_upload_that_is_gone_is_fine(self, objects: ObjectStore) -> None:
+        """Also where its mark can't be read; the mark is gone then, and nothing else."""
+        objects.put("a", b"1")
+        objects.put("uploads/broken.json", b"nonsense")
+        left = Mark("large", "0" * 32, "0123456789abcdef")
+        objects.put(left.place, left.to_bytes())
+        for mark in ("uploads/missing.json", "uploads/broken.json", left.place):
+            objects.abandon(mark)
+        assert [info.key for info in objects.list()] == ["a"]
 
     # -- addresses ----------------------------------------------------------------------------------------
 
