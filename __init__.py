@@ -17,17 +17,32 @@ if TYPE_CHECKING:
     from .core.errors import PolyreelError
     from .core.filters import F
     from .core.query import Query
-    from .core.records import Hit, Record, Text
+    from .core.records import Hit, Moment, Record, Text
     from .core.result import Result
     from .core.search import VideoSearch
+    from .core.shape import Moments
     from .opening import open
 
 __version__ = "0.1.0"
-__all__ = ["F", "Hit", "PolyreelError", "Query", "Record", "Result", "Text", "VideoSearch", "open"]
+__all__ = [
+    "F",
+    "Hit",
+    "Moment",
+    "Moments",
+    "PolyreelError",
+    "Query",
+    "Record",
+    "Result",
+    "Text",
+    "VideoSearch",
+    "open",
+]
 
 _HOMES = {
     "F": "core.filters",
     "Hit": "core.records",
+    "Moment": "core.records",
+    "Moments": "core.shape",
     "PolyreelError": "core.errors",
     "Query": "core.query",
     "Record": "core.records",

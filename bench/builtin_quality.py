@@ -224,6 +224,33 @@ def _again(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _scaled(decoder.decode(packets[0])[0], SIZE)
 
 
+def scores(store: Store) -> Iterator[str]:
+    """What right and wrong videos score: of these, the embedder's levels are read off."""
+    asked = {
+        "frame": [
+            (n, query_vector(pool([each]), None)) for n, v in enumerate(store.videos) for each in v.asked
+        ],
+        "video": [(n, query_vector(pool(video.frames), None)) for n, video in enumerate(store.videos)],
+        "text": [
+            (n, query_vector(None, ask(video.row)))
+            for n, video in enumerate(store.videos)
+            for ask in TEXTS.values()
+        ],
+    }
+    for name, queries in asked.items():
+        right: list[float] = []
+        wrong: list[float] = []
+        for own, query in queries:
+            for other, score in zip(store.videos, store.scores(query), strict=True):
+                (right if other.scene == store.videos[own].scene else wrong).append(float(score))
+        low, middle = np.percentile(right, (5, 50))
+        high = np.percentile(wrong, 95)
+        yield (
+            f"scores: {name:20} right: 5 % below {low:.3f}, half below {middle:.3f}; "
+            f"wrong: 5 % above {high:.3f}, most {max(wrong):.3f}"
+        )
+
+
 def report(videos: Sequence[Video]) -> Iterator[str]:
     """Write the table, line by line."""
     forms: dict[str, Sees] = {f"{window:g} s": _clips(window) for window in WINDOWS}
@@ -234,6 +261,7 @@ def report(videos: Sequence[Video]) -> Iterator[str]:
         yield from _pictures(f"5 s, {name}", Store(videos, _clips(5.0), has_text))
     store = Store(videos, _clips(5.0), MIXTURES["all with text"])
     yield from (_line(f"text: {name}", text_to_video(store, ask)) for name, ask in TEXTS.items())
+    yield from scores(store)
     for name, has_text in MIXTURES.items():
         store = Store(videos, _clips(5.0), has_text)
         yield from (_ranking(f"{text} ({name})", store, text) for text in COLOUR_QUERIES)

@@ -91,15 +91,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def hits(found: Iterable[Hit]) -> None:
-    """Print hits as a table."""
-    rows = [
-        (str(rank), f"{hit.score:.3f}", span(hit.start, hit.end), name(hit.uri), about(hit), hit.id)
-        for rank, hit in enumerate(found, start=1)
-    ]
+    """Print hits as a table; the other clips of a video stand below its best one."""
+    from ..core.records import Moment
+
+    rows = []
+    for rank, hit in enumerate(found, start=1):
+        rows.append((str(rank), *_cells(hit)))
+        rows += [("", *_cells(clip)) for clip in hit.members[1:] if not isinstance(hit, Moment)]
     if not rows:
         message("nothing found")
         return
-    table(("", "score", "time", "video", "about", "id"), rows)
+    table(("", "score", "sure", "time", "video", "about", "id"), rows)
+
+
+def _cells(hit: Hit) -> tuple[str, ...]:
+    sure = hit.confidence.value if hit.confidence else ""
+    return f"{hit.score:.3f}", sure, span(hit.start, hit.end), name(hit.uri), about(hit), hit.id
 
 
 def span(start: float, end: float) -> str:

@@ -98,6 +98,23 @@ def indexing() -> Iterator[Callable[[float], None]]:
     yield listener
 
 
+@contextmanager
+def saving() -> Iterator[Callable[[int, int], None] | None]:
+    """A listener of `save` that counts the files on a terminal; none elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def listener(done: int, total: int) -> None:
+        sys.stderr.write(f"\rsaving: {done} of {total}")
+        sys.stderr.flush()
+
+    try:
+        yield listener
+    finally:
+        sys.stderr.write("\r\x1b[K")
+
+
 def trouble(video: VideoReport) -> None:
     """Say what went wrong with a video, if anything did."""
     outcome = f"{video.outcome}, damaged" if video.damage else video.outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,18 +11,26 @@ import typer
 
 from ..core.logs import redacted
 from . import options, output
+from . import search_options as asked
+from .progress import saving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..core.errors import PolyreelError
     from ..core.filters import Filter
+    from ..core.records import Hit
     from ..core.result import Result
     from ..core.search import VideoSearch
 
-Scope = Annotated[str, typer.Option(help="clip, video, or any.")]
 SaveTo = Annotated[
-    Path | None, typer.Option("--save-to", metavar="DIR", help="Cut the hits out into files in this folder.")
+    Path | None,
+    typer.Option(
+        "--save-to", metavar="DIR", help="Cut the hits out, or copy whole videos, into this folder."
+    ),
+]
+Open = Annotated[
+    bool, typer.Option("--open", help="Print an address of each hit that a player opens at its time.")
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print how the query was answered.")]
 
@@ -33,29 +42,29 @@ def register(app: typer.Typer) -> None:
 
 
 def search(
-    text: Annotated[str | None, typer.Argument(help="What to look for, in words.")] = None,
-    image: Annotated[
-        list[str] | None, typer.Option(help="A picture like the moment; may be given again.")
-    ] = None,
-    video: Annotated[
-        list[str] | None, typer.Option(help="A video like the moment; may be given again.")
-    ] = None,
-    lexical: Annotated[
-        str | None, typer.Option(help="Words that title, tags, captions or transcript should hold.")
-    ] = None,
-    hybrid: Annotated[
-        bool, typer.Option("--hybrid", help="Look TEXT up as words, too, and fuse both rankings.")
-    ] = False,
-    without: Annotated[str | None, typer.Option(help="Words for what it should not be like.")] = None,
+    text: asked.Text = None,
+    image: asked.Image = None,
+    video: asked.Video = None,
+    audio: asked.Audio = None,
+    like: asked.Like = None,
+    lexical: asked.Lexical = None,
+    hybrid: asked.Hybrid = False,
+    without: asked.Without = None,
+    weight: asked.Weight = None,
+    fusion: asked.Fusion = None,
+    channel: asked.Channel = None,
     where: options.Where = None,
-    scope: Scope = "clip",
-    within: Annotated[str | None, typer.Option(metavar="VIDEO_ID", help="Only in this video.")] = None,
-    group_by: Annotated[
-        str | None, typer.Option("--group-by", help="video: the best hit of each video.")
-    ] = None,
-    min_score: Annotated[
-        float | None, typer.Option("--min-score", help="Only hits of at least this score.")
-    ] = None,
+    scope: asked.Scope = "clip",
+    within: asked.Within = None,
+    start: asked.Start = None,
+    end: asked.End = None,
+    group_by: asked.GroupBy = None,
+    clips: asked.Clips = 1,
+    moments: asked.Joined = False,
+    longest: asked.Longest = None,
+    diversity: asked.Diversity = 0.0,
+    distinct: asked.Distinct = None,
+    min_score: asked.MinScore = None,
     limit: options.Limit = 10,
     rerank: Annotated[
         int | None,
@@ -64,6 +73,7 @@ def search(
         ),
     ] = None,
     save_to: SaveTo = None,
+    open_: Open = False,
     explain: Explain = False,
     stack: options.Stack = None,
     config: options.Config = None,
@@ -80,18 +90,29 @@ def search(
             text,
             image=image or (),
             video=video or (),
+            audio=audio or (),
+            like=like or (),
             lexical=lexical,
             hybrid=hybrid,
+            weights=asked.numbers("weight", weight),
             without=without,
             where=condition(where),
             scope=None if scope == "any" else scope,
             within=found_in.video_id(within) if within else None,
             group_by=group_by,
-            min_score=min_score,
             limit=limit,
             rerank=rerank,
+            min_score=min_score,
+            fusion=fusion,
+            start=start,
+            end=end,
+            moments=asked.moments(longest, wanted=moments),
+            clips=clips,
+            diversity=diversity,
+            distinct=distinct,
+            channels=asked.numbers("channel", channel) or None,
         )
-        _print(found_in, result, save_to=save_to, explain=explain, as_json=as_json)
+        _print(found_in, result, _Shown(save_to, open_, explain, as_json))
 
 
 def similar(
@@ -99,6 +120,7 @@ def similar(
     where: options.Where = None,
     limit: options.Limit = 10,
     save_to: SaveTo = None,
+    open_: Open = False,
     explain: Explain = False,
     stack: options.Stack = None,
     config: options.Config = None,
@@ -112,7 +134,7 @@ def similar(
 
     with opening.open(stack, config) as found_in:
         result = found_in.similar(id, limit=limit, where=condition(where))
-        _print(found_in, result, save_to=save_to, explain=explain, as_json=as_json)
+        _print(found_in, result, _Shown(save_to, open_, explain, as_json))
 
 
 def condition(where: str | None) -> Filter | None:
@@ -131,27 +153,54 @@ def condition(where: str | None) -> Filter | None:
         raise InvalidQueryError(f"--where can't be read as JSON: {error}") from error
 
 
-def _print(
-    search: VideoSearch, result: Result, *, save_to: Path | None, explain: bool, as_json: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is printed of a result, and written."""
+
+    save_to: Path | None
+    playable: bool
+    explain: bool
+    as_json: bool
+
+
+def _print(search: VideoSearch, result: Result, wanted: _Shown) -> None:
     missed: dict[str, PolyreelError] = {}
-    saved = (
-        search.save(result.hits, save_to, missed=lambda hit, error: missed.update({hit.id: error}))
-        if save_to
-        else []
-    )
-    if as_json:
-        output.document({**result.to_json(), **(_saved(saved, missed) if save_to else {})})
+    saved = _save(search, result, wanted.save_to, missed) if wanted.save_to else []
+    urls = {hit.id: _url(search, hit) for hit in result} if wanted.playable else {}
+    if wanted.as_json:
+        played = {"urls": [urls[hit.id] for hit in result]} if wanted.playable else {}
+        output.document({**result.to_json(), **played, **(_saved(saved, missed) if wanted.save_to else {})})
     else:
         output.hits(result)
-        if explain:
+        if wanted.explain:
             output.line(json.dumps(result.explain, ensure_ascii=False))
-        for path in saved:
-            output.line(str(path))
+        for text in (*filter(None, urls.values()), *map(str, saved)):
+            output.line(text)
         output.message(f"{len(result)} hits in {result.timing['total'] * 1000:.0f} ms")
     _tell_missed(result, missed)
-    if missed:
+    if missed or None in urls.values():
         raise typer.Exit(1)
+
+
+def _save(search: VideoSearch, result: Result, folder: Path, missed: dict[str, PolyreelError]) -> list[Path]:
+    with saving() as progress:
+        return search.save(
+            result.hits,
+            folder,
+            missed=lambda hit, error: missed.update({hit.id: error}),
+            progress=progress,
+        )
+
+
+def _url(search: VideoSearch, hit: Hit) -> str | None:
+    """An address for a player; None, and a line why, where there is none."""
+    from ..core.errors import PolyreelError
+
+    try:
+        return search.url(hit)
+    except PolyreelError as error:
+        output.message(f"no address: {error}")
+        return None
 
 
 def _tell_missed(result: Result, missed: Mapping[str, PolyreelError]) -> None:

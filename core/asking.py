@@ -31,6 +31,7 @@ class Run:
     vectors: dict[str, Vector] = field(default_factory=dict)
     native: list[str] = field(default_factory=list)
     planned: list[str] = field(default_factory=list)
+    channels: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

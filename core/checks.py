@@ -12,7 +12,7 @@ from .errors import InvalidQueryError, UnsupportedError
 from .fields import MAX_INT, FieldType, check_fields
 from .filter_check import check
 from .filters import Filter
-from .lowering import NotPrefix, Prefix, leaves, lower
+from .lowering import NotPrefix, Prefix, leaves, lower_checked
 from .media import Media
 from .records import Channel, Record, Scope, ScoreKind, Text, Vector
 from .requests import (
@@ -251,7 +251,7 @@ def checked_where(where: Filter, schema: Mapping[str, FieldType], can: Capabilit
         UnsupportedError: The engine can't evaluate an operator.
     """
     tree = check(where, schema)
-    node = lower(tree, schema)
+    node = lower_checked(tree, schema)
     if Feature.PREFIX not in can.features and any(
         isinstance(leaf, Prefix | NotPrefix) for leaf in leaves(node)
     ):
@@ -260,9 +260,15 @@ def checked_where(where: Filter, schema: Mapping[str, FieldType], can: Capabilit
 
 
 def checked_request(
-    request: SearchRequest, spec: CollectionSpec, schema: Mapping[str, FieldType], can: Capabilities
+    request: SearchRequest, where: Where, spec: CollectionSpec, can: Capabilities
 ) -> CheckedRequest:
     """The request, ready for an adapter.
+
+    Args:
+        request: As it was made.
+        where: Its condition, checked.
+        spec: Of the collection.
+        can: What the store can do.
 
     Raises:
         InvalidQueryError: Some part of it is wrong.
@@ -279,7 +285,6 @@ def checked_request(
     if request.exact and Feature.EXACT not in can.features:
         raise UnsupportedError(f"{can.form} has no exact search", hint="leave exact out")
     near = _checked_near(request, spec, can)
-    where = checked_where(request.where, schema, can)
     return CheckedRequest(near, where, request.limit, request.group, request.exact)
 
 

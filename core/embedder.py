@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import ClassVar, TypeVar, final
 
 from .adapter import Adapter
@@ -57,6 +58,19 @@ class HandOver:
     inline_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What the cosine of a query of one medium with a record says, as measured for one embedder.
+
+    Args:
+        medium: One wrong video of twenty reached it; what lies below can't be told from chance.
+        high: No wrong video reached it.
+    """
+
+    medium: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
     """A vector and what it cost."""
@@ -100,6 +114,8 @@ class Embedder(Adapter, ABC):
     space: Space
     accepts: Mapping[Modality, HandOver]
     """Of queries, and of clips where those are taken."""
+    levels: ClassVar[Mapping[Modality, Levels]] = MappingProxyType({})
+    """How surely a hit of a query by one medium is right, by its cosine; only what was measured."""
     whole_video: HandOver = HandOver(frozenset({"file"}))
     """Of the videos that `submit` takes."""
     upload_timeout: float = 3600.0

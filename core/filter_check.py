@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, cast
 
 from .errors import InvalidQueryError
@@ -20,6 +20,9 @@ from .fields import (
     to_ms,
 )
 from .filters import OPERATORS, TAKES_LIST, TRUE_ON_NULL, And, Condition, Filter, Not, Op, Or, fold
+
+Test = Callable[[Mapping[str, object]], bool]
+"""Says whether a record's values match; what is missing or None is null."""
 
 
 def check(filter: Filter, schema: Schema) -> Filter:
@@ -47,14 +50,23 @@ def matches(filter: Filter, values: Mapping[str, object], schema: Schema) -> boo
         values: API values by name; what is missing or None is null.
         schema: The declared fields.
     """
+    return matcher(filter, schema)(values)
+
+
+def matcher(filter: Filter, schema: Schema) -> Test:
+    """The same evaluator for many records: the filter is checked once.
+
+    Args:
+        filter: Any tree; it is checked first.
+        schema: The declared fields.
+    """
     types = {**schema, **BUILT_IN}
-    given = {name: check_value(name, type, values.get(name)) for name, type in types.items()}
     return fold(
         check(filter, schema),
-        leaf=lambda leaf: _holds(leaf, given[leaf.field]),
-        all_of=all,
-        any_of=any,
-        negate=operator.not_,
+        leaf=lambda leaf: _test(leaf, types[leaf.field]),
+        all_of=_all_of,
+        any_of=_any_of,
+        negate=_negate,
     )
 
 
@@ -119,12 +131,30 @@ _TESTS: Mapping[Op, Callable[[Any, Any], bool]] = {
 }
 
 
-def _holds(leaf: Condition, given: Value | None) -> bool:
-    if given is None:
-        return leaf.op in TRUE_ON_NULL
-    if leaf.field not in SPAN:
-        return _TESTS[leaf.op](given, leaf.value)
-    return _TESTS[leaf.op](to_ms(cast("float", given)), _in_ms(leaf.value))
+def _all_of(tests: Sequence[Test]) -> Test:
+    return lambda values: all(test(values) for test in tests)
+
+
+def _any_of(tests: Sequence[Test]) -> Test:
+    return lambda values: any(test(values) for test in tests)
+
+
+def _negate(test: Test) -> Test:
+    return lambda values: not test(values)
+
+
+def _test(leaf: Condition, type: FieldType) -> Test:
+    name, holds, on_null = leaf.field, _TESTS[leaf.op], leaf.op in TRUE_ON_NULL
+    spans = name in SPAN
+    wanted = _in_ms(leaf.value) if spans else leaf.value
+
+    def test(values: Mapping[str, object]) -> bool:
+        given = check_value(name, type, values.get(name))
+        if given is None:
+            return on_null
+        return holds(to_ms(cast("float", given)) if spans else given, wanted)
+
+    return test
 
 
 def _in_ms(value: object) -> object:

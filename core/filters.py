@@ -83,6 +83,8 @@ class Filter:
     def __and__(self, other: Filter) -> Filter:
         if not isinstance(other, Filter):
             return NotImplemented
+        if self is ALL or other is ALL:
+            return other if self is ALL else self
         parts = [part for side in (self, other) for part in _parts(And, side)]
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from .media import Media
 from .records import Hit, Record, ScoreKind, Vector
+from .shape import Shape
 
 RRF_K = 60
 """Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009."""
@@ -23,9 +23,11 @@ def segment(record: Record) -> Segment:
     return record.video_id, record.scope.value, record.start_ms, record.end_ms
 
 
-def shown(hit: Hit, *, grouped: bool) -> Shown:
+def places(hit: Hit, shape: Shape) -> list[Shown]:
     """What no later page may show again."""
-    return hit.video_id if grouped else segment(hit.record)
+    if shape.by_video:
+        return [hit.video_id]
+    return [segment(each.record) for each in hit.members or (hit,)]
 
 
 def order(hit: Hit) -> tuple[float, str, int, str]:
@@ -58,7 +60,7 @@ def fused(lists: Sequence[tuple[float, Sequence[Hit]]], *, by_video: bool = Fals
             scores[key] = scores.get(key, 0.0) + share
             if key not in best or share > best[key][0]:
                 best[key] = share, hit
-    made = (replace(hit, score=scores[key], score_kind=ScoreKind.RRF) for key, (_, hit) in best.items())
+    made = (Hit(hit.record, scores[key], ScoreKind.RRF) for key, (_, hit) in best.items())
     return tuple(sorted(made, key=order))
 
 
@@ -69,10 +71,14 @@ def _ranked(found: Sequence[Hit]) -> Iterator[tuple[int, Hit]]:
     which a vector says nothing. Else their order, which means nothing, would count.
     """
     rank, score = 0, math.inf
-    for place, hit in enumerate(sorted(found, key=order), start=1):
+    for place, hit in enumerate(sorted(found, key=_badness), start=1):
         if not math.isclose(hit.score, score, rel_tol=_SAME, abs_tol=_SAME):
             rank, score = place, hit.score
         yield rank, hit
+
+
+def _badness(hit: Hit) -> float:
+    return -hit.score
 
 
 def likeness(

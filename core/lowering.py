@@ -133,9 +133,14 @@ def lower(filter: filters.Filter, schema: Schema) -> Node:
     Raises:
         InvalidQueryError: As `filter_check.check`.
     """
+    return lower_checked(check(filter, schema), schema)
+
+
+def lower_checked(filter: filters.Filter, schema: Schema) -> Node:
+    """Bring a filter that `filter_check.check` gave to the normal form."""
     types = {**schema, **BUILT_IN}
     return filters.fold(
-        check(filter, schema),
+        filter,
         leaf=lambda leaf: _leaf(leaf, types[leaf.field]),
         all_of=all_of,
         any_of=any_of,

@@ -1,33 +1,37 @@
-"""Answering queries on any stack: vectors of the parts, one ranking, whole pages of groups.
+"""Answering queries on any stack: a plan for each, and its page from the store's answers.
 
-What an engine can't do by itself is done here, correctly: grouping excludes the videos already seen until the
-page is full or the data ends, and the rows of a segment's channels are folded into one hit.
+What an engine can't do by itself is done here, correctly: the ranking behind a page (`core.ranking`), moments
+(`core.moments`) and hits that are unlike each other (`core.diversity`).
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from . import lexical
-from .asking import Asking, Run, answered, asked, together
+from .appraising import Appraiser
+from .asking import Asking, Run, answered, together
 from .capabilities import Feature
-from .embedder import Embedder
-from .errors import InvalidQueryError, NotFoundError, UnsupportedError
+from .embedder import Embedder, HandOver
+from .errors import InvalidQueryError, UnsupportedError
 from .filter_json import to_json
 from .filters import F
-from .fusing import Shown, folded, fused, likeness, order, shown
-from .media import Media, Modality
-from .query import Fusion, Part, Query
-from .records import Hit, Vector
-from .requests import Answer, Group, Lexical, Near, NearMedia, NearRecord, NearVector, SearchRequest
+from .fusing import Shown, order, places
+from .media import MediaTools, Modality
+from .part_vectors import PartVectors
+from .query import Query
+from .query_media import QueryMedia
+from .query_parts import Fusion, Part
+from .ranking import Listed, Ranking
+from .recipe import Recipe
+from .records import Channel, Hit
+from .requests import Lexical, Near, NearVector, SearchRequest
+from .shape import Shape
 from .staging import Staging
 from .store import VectorStore
 
-_OVERFETCH = 4
-_POOL = 50  # candidates of each ranking that is fused, at least
+_NOTHING = NearVector(())  # of a request that is still to be filled in
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,280 +51,185 @@ class _Wanted:
     """A checked query: what each part of the work needs of it."""
 
     parts: Sequence[Part]
-    fusion: Fusion
+    fusion: Fusion | None
     base: SearchRequest
-    grouped: bool
-    excluded: frozenset[str]
+    shape: Shape
+    channels: Mapping[Channel, float]
+    seen: Sequence[Hit]
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Answers queries over one open store."""
+    """Answers queries over one open store.
+
+    Args:
+        staging: Brings the media of queries to where they are embedded.
+        media: Cuts query videos.
+        recipe: How they are cut where they are too long for the embedder.
+    """
 
     store: VectorStore
     embedder: Embedder | None
     staging: Staging
+    media: MediaTools
+    recipe: Recipe
 
-    def answer(self, queries: Sequence[Query], *, seen: frozenset[Shown] = frozenset()) -> list[Page]:
+    def answer(self, queries: Sequence[Query], *, seen: Sequence[Hit] = ()) -> list[Page]:
         """A page of each query; what all of them ask at the same time goes to the store in one batch.
 
         Args:
             queries: What is asked.
-            seen: What was shown already: segments, or videos of a grouped list.
+            seen: What was shown already.
         """
         return answered(together([self._page(query, seen) for query in queries]), self.store)
 
-    def _page(self, query: Query, seen: frozenset[Shown]) -> Asking[Page]:
+    def _page(self, query: Query, seen: Sequence[Hit]) -> Asking[Page]:
         began, run = time.perf_counter(), Run()
         wanted = self._wanted(query, seen)
-        media = [part.media for part in wanted.parts if part.media]
-        with self.staging.leased(media, self._schemes(), inline_bytes=self._inline_bytes()) as leased:
-            wanted = replace(wanted, parts=_with_media(wanted.parts, leased))
-            found = yield from self._ranked(wanted, run)
-            unseen = (hit for hit in found if shown(hit, grouped=wanted.grouped) not in seen)
-            fresh = sorted(unseen, key=order)
-            hits = self._with_similarity(fresh[: query.limit], wanted.parts, run)
+        with self._query_media().ready(wanted.parts) as parts:
+            vectors = PartVectors(self.store, self.embedder, run)
+            fusion = wanted.fusion or self._default_fusion(parts)
+            ranking = self._ranking(wanted, vectors, parts, fusion)
+            found = yield from self._found(wanted, ranking)
+            hits = Appraiser(self.store, self.embedder, parts, vectors).appraised(found)
         run.timing["total"] = time.perf_counter() - began
-        explain = self._explain(wanted, run)
+        explain = self._explain(wanted, fusion, run)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
 
-    def _wanted(self, query: Query, seen: frozenset[Shown]) -> _Wanted:
-        parts, fusion, grouped = query.parts(), query.chosen_fusion(), query.by_video()
-        limit = query.limit
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise InvalidQueryError(f"limit is {limit!r}; it must be a whole number of at least 1")
-        if len(seen) + limit > self.store.can.max_limit and not grouped:
-            message = f"{self.store.can.form} gives at most {self.store.can.max_limit} hits"
+    # -- the plan -----------------------------------------------------------------------------------------
+
+    def _wanted(self, query: Query, seen: Sequence[Hit]) -> _Wanted:
+        parts, fusion, shape = query.parts(), query.chosen_fusion(), query.shape()
+        channels, can = query.chosen_channels(), self.store.can
+        if len(seen) + shape.limit > can.max_limit and not shape.by_video:
+            message = f"{can.form} gives at most {can.max_limit} hits"
             raise InvalidQueryError(message, hint="narrow the search with a condition")
-        if any(part.words for part in parts) and Feature.LEXICAL not in self.store.can.features:
+        if any(part.words for part in parts) and Feature.LEXICAL not in can.features:
             raise UnsupportedError(
-                f"{self.store.can.form} has no lexical search", hint="search without lexical and hybrid"
+                f"{can.form} has no lexical search", hint="search without lexical and hybrid"
             )
-        base = SearchRequest(
-            NearVector(()), query.condition(), len(seen) + limit, min_score=query.min_score, exact=query.exact
-        )
-        likes = frozenset(part.like for part in parts if part.like is not None)
-        return _Wanted(parts, fusion or self._default_fusion(parts), base, grouped, likes)
+        base = SearchRequest(_NOTHING, query.condition(), min_score=query.min_score, exact=query.exact)
+        return _Wanted(parts, fusion, base, shape, channels, seen)
 
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
         dense = [part for part in parts if not part.words]
-        plain = all(part.media and part.weight == 1.0 for part in dense)
+        plain = all(part.media and part.weight == 1.0 and not part.pieces for part in dense)
         modalities = [part.media.modality for part in dense if part.media]
         joint = self.embedder.joins(modalities) if self.embedder else self.store.can.joint
         return Fusion.JOINT if plain and (joint or len(dense) <= 1) else Fusion.SUM
 
-    def _schemes(self) -> frozenset[str]:
-        if self.embedder is None:
-            return self.store.can.schemes
-        return frozenset().union(*(way.schemes for way in self.embedder.accepts.values()))
+    def _query_media(self) -> QueryMedia:
+        embedder, can = self.embedder, self.store.can
+        if embedder is None:
+            way = HandOver(can.schemes)
+            accepts: Mapping[Modality, HandOver] = dict.fromkeys(sorted(can.vectorizes), way)
+            return QueryMedia(can.form, accepts, None, self.staging, self.media, self.recipe)
+        return QueryMedia(
+            embedder.kind, embedder.accepts, embedder.takes, self.staging, self.media, self.recipe
+        )
 
-    def _inline_bytes(self) -> int | None:
-        """The size above which a query video goes by an address."""
-        way = self.embedder.accepts.get(Modality.VIDEO) if self.embedder else None
-        return way.inline_bytes if way else None
-
-    # -- one ranking --------------------------------------------------------------------------------------
-
-    def _ranked(self, wanted: _Wanted, run: Run) -> Asking[tuple[Hit, ...]]:
-        nears = self._nears(wanted, run)
-        if len(nears) == 1 and nears[0][0] > 0 and wanted.fusion is not Fusion.RANK:
-            return (yield from self._found(wanted, wanted.base, nears[0][1], run))
-        if wanted.base.min_score is not None:
+    def _ranking(
+        self, wanted: _Wanted, vectors: PartVectors, parts: Sequence[Part], fusion: Fusion
+    ) -> Ranking:
+        nears = list(_nears(parts, fusion, vectors))
+        lists = [listed for near, weight in nears for listed in _of_channels(near, weight, wanted.channels)]
+        fuses = len(lists) > 1 or lists[0].weight <= 0 or fusion is Fusion.RANK
+        if fuses and wanted.base.min_score is not None:
             raise InvalidQueryError(
                 "min_score needs similarities; fused ranks are none", hint="leave one of them out"
             )
-        deep = min(max(wanted.base.limit * _OVERFETCH, _POOL), self.store.can.max_limit)
-        pool = replace(wanted.base, limit=max(wanted.base.limit, deep))
-        lists = yield from together([self._found(wanted, pool, near, run) for _, near in nears])
-        run.planned.append("fused ranks")
-        weighted = [(weight, hits) for (weight, _), hits in zip(nears, lists, strict=True)]
-        return fused(weighted, by_video=wanted.grouped)
+        likes = frozenset(part.like for part in parts if part.like is not None)
+        return Ranking(
+            self.store.can, wanted.base, lists, likes, vectors.run, fuses=fuses, clips=wanted.shape.clips
+        )
 
-    def _nears(self, wanted: _Wanted, run: Run) -> list[tuple[float, Near]]:
-        """What is ranked, each with its weight: all that have vectors as one or each by itself, and words."""
-        dense = [part for part in wanted.parts if not part.words]
-        words = [(part.weight, Lexical(part.words)) for part in wanted.parts if part.words]
-        if wanted.fusion is Fusion.RANK:
-            return [*((part.weight, self._near(part, run)) for part in dense), *words]
-        if not dense:
-            return [*words]
-        near = self._joint(dense, run) if wanted.fusion is Fusion.JOINT else self._sum(dense, run)
-        return [(1.0, near), *words]
+    # -- the page -----------------------------------------------------------------------------------------
 
-    def _joint(self, parts: Sequence[Part], run: Run) -> Near:
-        media = tuple(part.media for part in parts if part.media)
-        if len(media) < len(parts) or any(part.weight != 1.0 for part in parts):
-            raise InvalidQueryError("fusion='joint' takes media without weights", hint="use fusion='sum'")
-        if self.embedder is None:
-            return NearMedia(media)
-        return NearVector(self._embedded(self.embedder, media, run))
+    def _found(self, wanted: _Wanted, ranking: Ranking) -> Asking[tuple[Hit, ...]]:
+        """The hits of the page, in their order."""
+        shape, run = wanted.shape, ranking.run
+        seen: frozenset[Shown] = frozenset(place for hit in wanted.seen for place in places(hit, shape))
+        candidates = self._candidates(wanted, ranking, seen)
+        if shape.spreads:
+            from .diversity import Spreader  # a few queries need it
 
-    def _sum(self, parts: Sequence[Part], run: Run) -> Near:
-        """The weighted sum of the parts' unit vectors; a single plain part needs none."""
-        if len(parts) == 1 and parts[0].weight > 0:
-            return self._near(parts[0], run)
-        total: list[float] = []
-        for part in parts:
-            vector = self._vector(part, run)
-            scale = part.weight / math.hypot(*vector)
-            total = [
-                before + scale * float(v)
-                for before, v in zip(total or [0.0] * len(vector), vector, strict=True)
-            ]
-        if len(parts) > 1:
-            run.planned.append("summed vectors")
-        if math.hypot(*total) < 1e-6:
-            raise InvalidQueryError("the parts of the query cancel each other out", hint="change the weights")
-        return NearVector(total)
+            spreader = Spreader(self.store, shape, run)
+            hits = yield from spreader.found(candidates, shape.limit, wanted.seen)
+        else:
+            hits = (yield from candidates(shape.limit))[: shape.limit]
+        if shape.clips > 1:
+            hits = yield from ranking.with_clips(hits)
+        return hits
 
-    def _near(self, part: Part, run: Run) -> Near:
-        if part.like is not None and not (self.embedder and self.embedder.asymmetric):
-            (run.native if Feature.NEAR_RECORD in self.store.can.features else run.planned).append(
-                "near record"
-            )
-            return NearRecord(part.like)
-        if part.media is not None and self.embedder is None:
-            return NearMedia((part.media,))
-        return NearVector(self._vector(part, run))
+    def _candidates(
+        self, wanted: _Wanted, ranking: Ranking, seen: frozenset[Shown]
+    ) -> Callable[[int], Asking[tuple[Hit, ...]]]:
+        """A function that gives the best that weren't shown, to a depth."""
+        shape, most = wanted.shape, self.store.can.max_limit
+        if shape.moments:
+            from .moments import Joiner  # a few queries need it
 
-    def _vector(self, part: Part, run: Run) -> Vector:
-        """The vector of a part, made once: embedding may be paid for."""
-        if part.name not in run.vectors:
-            run.vectors[part.name] = self._made(part, run)
-        return run.vectors[part.name]
+            ranking.run.planned.append("moments")
+            around = None if ranking.fuses else ranking.segments
+            joiner = Joiner(shape.moments, ranking.segments, around, most)
+            return lambda depth: joiner.found(depth, seen)
+        way = ranking.videos if shape.by_video else ranking.segments
 
-    def _made(self, part: Part, run: Run) -> Vector:
-        if part.vector is not None:
-            return part.vector
-        if part.like is not None:
-            found = self.store.fetch([part.like], vectors=True).get(part.like)
-            if found is None or found.content is None or isinstance(found.content, Media):
-                raise NotFoundError(f"there is no record {part.like!r} with a vector")
-            return self.embedder.query_of(found.content) if self.embedder else found.content
-        embedder = self.embedder or self.store.query_embedder()
-        if embedder is None:
-            raise UnsupportedError(
-                f"{self.store.can.form} gives no vectors of query parts", hint="use fusion='joint'"
-            )
-        return self._embedded(embedder, [part.media] if part.media else [], run)
+        def fresh(depth: int) -> Asking[tuple[Hit, ...]]:
+            limit = depth + len(seen)
+            hits = yield from way(limit if shape.by_video else min(limit, most))
+            unseen = [hit for hit in hits if seen.isdisjoint(places(hit, shape))] if seen else hits
+            return tuple(unseen if ranking.fuses else sorted(unseen, key=order))  # fused ones are sorted
 
-    def _embedded(self, embedder: Embedder, media: Sequence[Media], run: Run) -> Vector:
-        with run.timed("embed"):
-            embedded = embedder.embed_query(media)
-        run.count(embedded.usage, embedded.request_id)
-        return embedded.vector
+        return fresh
 
-    # -- candidates ---------------------------------------------------------------------------------------
-
-    def _found(
-        self, wanted: _Wanted, request: SearchRequest, near: Near, run: Run
-    ) -> Asking[tuple[Hit, ...]]:
-        """The best hits but the excluded records: of segments, or of videos."""
-        ways = (self._by_segment, self._by_video)
-        if isinstance(near, Lexical):
-            run.native.append("words")
-        return (yield from ways[wanted.grouped](replace(request, near=near), wanted.excluded, run))
-
-    def _by_segment(
-        self, request: SearchRequest, excluded: frozenset[str], run: Run
-    ) -> Asking[tuple[Hit, ...]]:
-        """The best row of each segment; more is asked for only where rows of one segment filled the page."""
-        wanted, most = request.limit, self.store.can.max_limit
-        limit = min(wanted + len(excluded), most)
-        while True:
-            answer = yield from asked(replace(request, limit=limit), run)
-            hits = folded(hit for hit in answer.hits if hit.id not in excluded)
-            whole = len(answer.hits) < limit or limit == most
-            if len(hits) >= wanted or whole or len(hits) == len(answer.hits):
-                break
-            limit = min(limit * 2, most)
-        if len(hits) < sum(hit.id not in excluded for hit in answer.hits):
-            run.planned.append("folded channels")
-        return hits[:wanted]
-
-    def _by_video(
-        self, request: SearchRequest, excluded: frozenset[str], run: Run
-    ) -> Asking[tuple[Hit, ...]]:
-        can = self.store.can
-        if Feature.GROUP in can.features and not excluded and request.limit <= can.max_limit:
-            run.native.append("group by video")
-            return (yield from asked(replace(request, group=Group()), run)).hits
-        run.planned.append("group by video")
-        ask = self._beyond(request, run)
-        return (yield from _first_of_each(ask, request.limit, excluded, most=can.max_limit))
-
-    def _beyond(self, request: SearchRequest, run: Run) -> Callable[[int, Sequence[str]], Asking[Answer]]:
-        """A function that asks for hits of other videos than the ones seen."""
-
-        def ask(limit: int, seen: Sequence[str]) -> Asking[Answer]:
-            where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
-            return asked(replace(request, where=where, limit=limit), run)
-
-        return ask
-
-    # -- around the hits ----------------------------------------------------------------------------------
-
-    def _with_similarity(self, hits: Sequence[Hit], parts: Sequence[Part], run: Run) -> tuple[Hit, ...]:
-        """Each hit with its likeness to each part; where there is only one, that is its score."""
-        if len(parts) == 1:
-            name = parts[0].name
-            return tuple(_compared(hit, {name: hit.score}) for hit in hits)
-        dense = [part for part in parts if not part.words]
-        words = {part.name: lexical.query(part.words) for part in parts if part.words}
-        found = self._likeness(hits, dense, run)
-        for hit, similarity in zip(hits, found, strict=True):
-            held = lexical.document(hit.record.text) if words else {}
-            similarity |= {name: lexical.score(held, query) for name, query in words.items()}
-        return tuple(_compared(hit, like) for hit, like in zip(hits, found, strict=True))
-
-    def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part], run: Run) -> list[dict[str, float]]:
-        """The cosines of the hits with the parts that have vectors; none where the store gives no vectors."""
-        unmade = any(part.media and part.name not in run.vectors for part in parts)
-        if not hits or (self.embedder is None and unmade):  # the store gave none away; each would be paid for
-            return [{} for _ in hits]
-        vectors = {part.name: self._vector(part, run) for part in parts}
-        with run.timed("fetch"):
-            stored = self.store.fetch([hit.id for hit in hits], vectors=True)
-        found = (stored.get(hit.id) for hit in hits)  # one may have been deleted since
-        return likeness([record.content if record else None for record in found], vectors)
-
-    def _explain(self, wanted: _Wanted, run: Run) -> dict[str, object]:
+    def _explain(self, wanted: _Wanted, fusion: Fusion, run: Run) -> dict[str, object]:
+        shape = wanted.shape
         return {
             "store": self.store.can.form,
             "embedder": self.embedder.kind if self.embedder else None,
             "space": self.store.meta.spec.space.to_json(),
-            "fusion": wanted.fusion.value,
+            "fusion": fusion.value,
             "parts": {part.name: part.weight for part in wanted.parts},
             "where": to_json(wanted.base.where),
-            "group_by": "video" if wanted.grouped else None,
+            "group_by": "video" if shape.by_video else None,
+            "channels": _of_each_channel(wanted.channels, run.channels),
             "native": ["filter", *dict.fromkeys(run.native)],
             "planner": list(dict.fromkeys(run.planned)),
         }
 
 
-def _compared(hit: Hit, similarity: Mapping[str, float]) -> Hit:
-    """The hit with its likeness to the parts; made directly, for `replace` takes three times as long."""
-    return Hit(hit.record, hit.score, hit.score_kind, similarity)
+def _of_each_channel(
+    weights: Mapping[Channel, float], found: Mapping[str, int]
+) -> dict[str, dict[str, float]]:
+    """The weight of each channel, and where rankings were fused how many candidates it gave."""
+    return {
+        channel.value: {"weight": weight, **({"candidates": found[channel]} if channel in found else {})}
+        for channel, weight in weights.items()
+    }
 
 
-def _with_media(parts: Sequence[Part], media: Sequence[Media]) -> list[Part]:
-    """The parts with their media at the addresses that were staged for them."""
-    staged = iter(media)
-    return [replace(part, media=next(staged)) if part.media else part for part in parts]
+def _nears(parts: Sequence[Part], fusion: Fusion, vectors: PartVectors) -> Iterator[tuple[Near, float]]:
+    """What is ranked, each with its weight: all that have vectors as one or each by itself, and words."""
+    dense = [part for part in parts if not part.words]
+    if fusion is Fusion.RANK:
+        for part in dense:
+            yield vectors.each(part), part.weight
+    elif dense:
+        yield vectors.near(dense, fusion), 1.0
+    for part in parts:
+        if part.words:
+            yield Lexical(part.words), part.weight
 
 
-def _first_of_each(
-    ask: Callable[[int, Sequence[str]], Asking[Answer]], wanted: int, excluded: frozenset[str], *, most: int
-) -> Asking[tuple[Hit, ...]]:
-    """The best hit of each video, until there are enough or the data ends; `most` hits come at once."""
-    best: dict[str, Hit] = {}
-    while len(best) < wanted:
-        limit = min((wanted - len(best)) * _OVERFETCH + len(excluded), most)
-        hits = (yield from ask(limit, list(best))).hits
-        before = len(best)
-        for hit in hits:
-            if hit.id not in excluded:
-                best.setdefault(hit.video_id, hit)
-        if len(hits) < limit or len(best) == before:
-            break
-    return tuple(sorted(best.values(), key=order)[:wanted])
+def _of_channels(near: Near, weight: float, channels: Mapping[Channel, float]) -> list[Listed]:
+    """A ranking of each channel; words belong to the segment, so they are looked up in all at once."""
+    if not channels:
+        return [Listed(near, weight)]
+    if len(channels) == 1 or isinstance(near, Lexical):
+        names = [channel.value for channel in channels]
+        return [Listed(near, weight, F.channel.is_in(names))]
+    return [
+        Listed(near, weight * share, F.channel == channel.value, channel.value)
+        for channel, share in channels.items()
+    ]

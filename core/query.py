@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TypeVar
 
-from .errors import InvalidQueryError, NotFoundError
+from .errors import InvalidQueryError
 from .fields import shown
 from .filter_json import from_json
-from .filters import F, Filter
-from .lexical import query as lexical_query
-from .media import Media, Modality
-from .records import Scope, Vector
+from .filters import ALL, F, Filter
+from .media import Modality
+from .query_parts import (
+    Fusion,
+    Part,
+    Sources,
+    checked_weight,
+    named,
+    of_media,
+    of_records,
+    of_text,
+    of_words,
+)
+from .records import Channel, Scope, Vector
 from .registry import nearest
+from .shape import Moments, Shape, check_count, check_number
+
+__all__ = ["Fusion", "Part", "Query", "Sources"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
-Sources = str | Path | Sequence[str | Path]
-"""One address or several: a local path, or a URI that the stack can fetch."""
-
-
-class Fusion(StrEnum):
-    """How several parts become one ranking."""
-
-    JOINT = "joint"
-    SUM = "sum"
-    RANK = "rank"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """One ingredient of a query: a medium, a vector, a record's id, or words to be looked up.
-
-    Args:
-        name: `text`, `image`, `video`, `audio`, `vector`, `like` or `lexical`; then `image_2` and so on.
-        weight: Negative for what the hits should not be like.
-    """
-
-    name: str
-    media: Media | None = None
-    vector: Vector | None = None
-    like: str | None = None
-    words: str = ""
-    weight: float = 1.0
+_OF_SCOPE = {scope: F.scope == scope.value for scope in Scope}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +40,7 @@ class Query:
     Args:
         text: What to look for, in words.
         image: Pictures like it.
-        video: Videos like it.
+        video: Videos like it; `clip.mp4#t=3,8` is only that span of one, in seconds or as `m:ss`.
         audio: Sounds like it.
         vector: A vector of the collection's space.
         like: Ids of records like it; they are not among the hits.
@@ -75,6 +60,15 @@ class Query:
         exact: Brute force instead of an index.
         rerank: How many candidates the stack's reranker puts into another order, at least `limit`; pages are
             slices of that list, which ends with them.
+        start: Seconds; only what goes on after this time of its video.
+        end: Seconds; only what begins before this time of its video.
+        moments: Neighbouring clip hits become one hit: True, or `Moments` with bounds of its own.
+        clips: With `group_by`, how many best clips of each video are told (`Hit.members`).
+        diversity: From 0 to 1, how much a hit's unlikeness to those before it counts beside its score
+            (maximal marginal relevance).
+        distinct: From 0 to 1; a hit whose vector has at least this cosine with an earlier one's is left out.
+        channels: Only records of these channels: a name, several, or a mapping of names and weights, of
+            which the rankings are fused by rank.
     """
 
     text: str | None = None
@@ -96,6 +90,13 @@ class Query:
     fusion: Fusion | str | None = None
     exact: bool = False
     rerank: int | None = None
+    start: float | None = None
+    end: float | None = None
+    moments: bool | Moments = False
+    clips: int = 1
+    diversity: float = 0.0
+    distinct: float | None = None
+    channels: str | Sequence[str] | Mapping[str, float] | None = None
 
     def parts(self) -> list[Part]:
         """Every part with its weight.
@@ -105,64 +106,103 @@ class Query:
             NotFoundError: A file isn't there.
         """
         self._check_types()
-        parts = _named(self.wanted())
-        unknown = self.weights.keys() - {part.name for part in parts}
-        if unknown:
-            name = min(unknown)
-            raise InvalidQueryError(
-                f"weights name the part {name!r}, which the query hasn't",
-                hint=nearest(name, [p.name for p in parts]),
-            )
-        weighted = [
-            replace(part, weight=_weight(part.name, self.weights.get(part.name, 1.0))) for part in parts
-        ]
+        parts = named(self.wanted())
+        if self.weights:
+            parts = self._weighted(parts)
         unwanted = [
             replace(part, name=f"without_{part.name}", weight=-part.weight)
-            for part in _named(self._unwanted())
+            for part in named(self._unwanted())
         ]
-        if not weighted:
+        if not parts:
             raise InvalidQueryError(
                 "the query is empty", hint="give a text, an image, a video, words, a vector or a record's id"
             )
-        return weighted + unwanted
+        return parts + unwanted
 
     def condition(self) -> Filter:
-        """All conditions in one.
+        """All conditions in one, but for the channels.
 
         Raises:
             InvalidQueryError: One of them can't be read.
         """
         where = self.where if isinstance(self.where, Filter) else from_json(self.where)
         if self.scope is not None:
-            where = where & (F.scope == _chosen(Scope, self.scope, "scope").value)
-        return where & (F.video_id == self.within) if self.within else where
+            where = where & _OF_SCOPE[_chosen(Scope, self.scope, "scope")]
+        if self.within:
+            where = where & (F.video_id == self.within)
+        return where & self._window()
 
     def chosen_fusion(self) -> Fusion | None:
         """The fusion asked for."""
         return None if self.fusion is None else _chosen(Fusion, self.fusion, "fusion")
 
-    def by_video(self) -> bool:
-        """Whether only the best hit of each video is wanted."""
-        if self.group_by not in (None, "video"):
-            raise InvalidQueryError(f"group_by is {self.group_by!r}", hint="the only grouping is 'video'")
-        return self.group_by == "video"
+    def shape(self) -> Shape:
+        """What a page shall hold.
+
+        Raises:
+            InvalidQueryError: A number is wrong, or two of the wishes exclude each other.
+        """
+        by_video, moments = self._by_video(), self._moments()
+        check_count("limit", self.limit)
+        check_count("clips", self.clips)
+        check_number("diversity", self.diversity, low=0.0, high=1.0)
+        if self.distinct is not None:
+            check_number("distinct", self.distinct, low=0.0, high=1.0)
+        if self.clips > 1 and not by_video:
+            raise InvalidQueryError("clips says how many of each video", hint='use it with group_by="video"')
+        if moments and by_video:
+            raise InvalidQueryError("hits are grouped by video or joined to moments", hint="leave one out")
+        if moments and (self.scope is None or Scope(self.scope) is not Scope.CLIP):
+            raise InvalidQueryError("moments are made of clips", hint="leave scope out")
+        return Shape(self.limit, by_video, self.clips, moments, self.diversity, self.distinct)
+
+    def chosen_channels(self) -> dict[Channel, float]:
+        """The channels asked for, with their weights; none where all may be found.
+
+        Raises:
+            InvalidQueryError: There is no such channel, or a weight is wrong.
+        """
+        given = self.channels
+        if given is None:
+            return {}
+        names = [given] if isinstance(given, str) else given
+        if not isinstance(names, Sequence | Mapping) or not names:
+            raise InvalidQueryError(f"channels takes names, or names with weights, not {shown(given)}")
+        weights = given if isinstance(given, Mapping) else {}
+        chosen = {
+            _chosen(Channel, name, "channel"): checked_weight(name, weights.get(name, 1.0)) for name in names
+        }
+        if min(chosen.values()) < 0:
+            raise InvalidQueryError("the weight of a channel must be more than 0", hint="leave it out")
+        return chosen
 
     def wanted(self) -> list[Part]:
         """The parts that the hits should be like, without names and weights of their own."""
-        parts = [] if self.text is None else [_text(self.text)]
+        parts = [] if self.text is None else [of_text(self.text)]
         for modality, sources in (
             (Modality.IMAGE, self.image),
             (Modality.VIDEO, self.video),
             (Modality.AUDIO, self.audio),
         ):
-            parts += [
-                Part(modality.value, media=_medium(modality, each))
-                for each in _several(modality.value, sources)
-            ]
+            if sources != ():
+                parts += of_media(modality, sources)
         if self.vector is not None:
             parts.append(Part("vector", vector=self.vector))
-        parts += [Part("like", like=str(each)) for each in _several("like", self.like)]
-        return parts + ([] if (words := self._words()) is None else [_lexical(words)])
+        if self.like != ():
+            parts += of_records(self.like)
+        return parts + ([] if (words := self._words()) is None else [of_words(words)])
+
+    def _weighted(self, parts: Sequence[Part]) -> list[Part]:
+        names = [part.name for part in parts]
+        if unknown := self.weights.keys() - names:
+            name = min(unknown)
+            raise InvalidQueryError(
+                f"weights name the part {name!r}, which the query hasn't", hint=nearest(name, names)
+            )
+        return [
+            replace(part, weight=checked_weight(part.name, self.weights.get(part.name, 1.0)))
+            for part in parts
+        ]
 
     def _check_types(self) -> None:
         """Refuse what Python would stumble over later."""
@@ -174,6 +214,27 @@ class Query:
         ):
             if not isinstance(value := getattr(self, name), kind):
                 raise InvalidQueryError(f"{name} takes {what}, not {shown(value)}")
+
+    def _by_video(self) -> bool:
+        if self.group_by not in (None, "video"):
+            raise InvalidQueryError(f"group_by is {self.group_by!r}", hint="the only grouping is 'video'")
+        return self.group_by == "video"
+
+    def _moments(self) -> Moments | None:
+        if not isinstance(self.moments, bool | Moments):
+            raise InvalidQueryError(f"moments takes True, or Moments(…), not {shown(self.moments)}")
+        return self.moments if isinstance(self.moments, Moments) else Moments() if self.moments else None
+
+    def _window(self) -> Filter:
+        """What overlaps the time from `start` to `end` by more than an edge."""
+        where: Filter = ALL
+        if self.start is not None:
+            where = where & (F.end > _seconds("start", self.start))
+        if self.end is not None:
+            where = where & (F.start < _seconds("end", self.end))
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise InvalidQueryError(f"the time from {self.start:g} to {self.end:g} s is empty")
+        return where
 
     def _words(self) -> str | None:
         """What is looked up as words."""
@@ -187,70 +248,16 @@ class Query:
         if self.without is None:
             return []
         if isinstance(self.without, str):
-            return [_text(self.without)]
+            return [of_text(self.without)]
         known = {"text", "image", "video", "audio", "vector", "like"}
         for name in self.without.keys() - known:
             raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(name, known))
         return Query(**self.without).wanted()  # type: ignore[arg-type]  # each part checks its own value
 
 
-def _text(text: str) -> Part:
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidQueryError("the query text is empty")
-    return Part("text", media=Media(Modality.TEXT, text=text))
-
-
-def _lexical(words: str) -> Part:
-    if not isinstance(words, str) or not lexical_query(words):
-        raise InvalidQueryError("there is no word to look up", hint="give at least one word")
-    return Part("lexical", words=words)
-
-
-def _medium(modality: Modality, source: str | Path) -> Media:
-    if isinstance(source, str) and "://" in source:
-        return Media(modality, uri=source)
-    path = Path(source).expanduser()
-    try:
-        there = path.is_file()
-    except OSError as error:
-        raise NotFoundError(
-            f"the {modality.value} file {path} can't be read: {error.strerror}",
-            hint="check the path and its permissions",
-        ) from error
-    if not there:
-        raise NotFoundError(f"there is no {modality.value} file {path}")
-    return Media(modality, path=path)
-
-
-def _several(name: str, sources: Sources) -> Sequence[str | Path]:
-    """The addresses or ids of one argument, none of which is empty."""
-    given = [sources] if isinstance(sources, str | Path) else sources
-    if isinstance(given, Sequence) and all(isinstance(each, str | Path) and str(each) for each in given):
-        return given
-    what = "an id, or several" if name == "like" else "a path or an address, or several"
-    raise InvalidQueryError(f"{name} takes {what}, not {shown(sources)}")
-
-
-def _named(parts: Sequence[Part]) -> list[Part]:
-    """Parts with a number behind the name from the second of a kind on."""
-    seen: dict[str, int] = {}
-    named = []
-    for part in parts:
-        seen[part.name] = seen.get(part.name, 0) + 1
-        count = seen[part.name]
-        named.append(part if count == 1 else replace(part, name=f"{part.name}_{count}"))
-    return named
-
-
-def _weight(name: str, weight: float) -> float:
-    if (
-        isinstance(weight, bool)
-        or not isinstance(weight, int | float)
-        or not math.isfinite(weight)
-        or weight == 0
-    ):
-        raise InvalidQueryError(f"the weight of {name!r} is {weight!r}; it must be a number other than 0")
-    return float(weight)
+def _seconds(name: str, value: float) -> float:
+    check_number(name, value, low=0.0, high=1e9)
+    return float(value)
 
 
 def _chosen(kind: type[Choice], value: str, what: str) -> Choice:

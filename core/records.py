@@ -139,6 +139,14 @@ class Record:
         return self.end_ms / 1000
 
 
+class Confidence(StrEnum):
+    """How surely a hit is what was asked for, by what is known of the embedder's scores."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A record that was found.
@@ -149,6 +157,8 @@ class Hit:
         score_kind: What the score is.
         similarity: The similarity to each part of the query, by the part's name.
         retrieval: The score that it was found with, and its kind, where a reranker gave it another one.
+        confidence: None where nothing is known of such scores (`Embedder.levels`).
+        members: Of a video, its best clips, the best first, where more than one was asked for.
     """
 
     record: Record
@@ -156,6 +166,8 @@ class Hit:
     score_kind: ScoreKind = ScoreKind.COSINE
     similarity: Mapping[str, float] = field(default_factory=dict)
     retrieval: tuple[float, ScoreKind] | None = None
+    confidence: Confidence | None = None
+    members: tuple[Hit, ...] = ()
 
     @property
     def id(self) -> str:
@@ -173,34 +185,66 @@ class Hit:
         return self.record.uri
 
     @property
+    def span_ms(self) -> tuple[int, int]:
+        """The first millisecond shown, and the one after the last."""
+        return self.record.start_ms, self.record.end_ms
+
+    @property
     def start(self) -> float:
         """Seconds."""
-        return self.record.start
+        return self.span_ms[0] / 1000
 
     @property
     def end(self) -> float:
         """Seconds."""
-        return self.record.end
+        return self.span_ms[1] / 1000
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel search --json`; times in seconds."""
         record = self.record
+        members = {"members": [member.to_json() for member in self.members]} if self.members else {}
         return {
             "id": record.id,
             "video_id": record.video_id,
             "uri": record.uri,
             "scope": record.scope.value,
-            "start": record.start,
-            "end": record.end,
+            "start": self.start,
+            "end": self.end,
             "channel": record.channel.value,
             "score": self.score,
             "score_kind": self.score_kind.value,
             "similarity": dict(self.similarity),
             **({"retrieval": _retrieval(*self.retrieval)} if self.retrieval else {}),
+            "confidence": self.confidence.value if self.confidence else None,
             "fields": {name: _plain(value) for name, value in record.fields.items()},
             "text": record.text.to_json(),
             "extra": dict(record.extra),
+            **members,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Hit):
+    """Neighbouring clip hits of one video as one hit, from the start of the first to the end of the last.
+
+    Record, score, similarity and confidence are those of its best clip; `members` are all of them, in the
+    order of time.
+    """
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """The first millisecond shown, and the one after the last."""
+        spans = [member.span_ms for member in self.members]
+        return min(start for start, _ in spans), max(end for _, end in spans)
+
+    @property
+    def best(self) -> Hit:
+        """The member that fits best."""
+        return next(member for member in self.members if member.id == self.id)
+
+    def to_json(self) -> dict[str, object]:
+        """As of any hit; `best` is the id of the best of its members."""
+        return {**Hit.to_json(self), "best": self.id}
 
 
 def _retrieval(score: float, kind: ScoreKind) -> dict[str, object]:

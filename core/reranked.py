@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from .errors import InvalidQueryError, UnsupportedError
-from .fusing import Shown
 from .media import Media, Modality
 from .planner import Page, Planner
 from .query import Part, Query
@@ -31,7 +30,7 @@ class RerankingPlanner(Planner):
     stack: Stack = field(kw_only=True)
     _lists: dict[Query, Page] = field(default_factory=dict, kw_only=True)
 
-    def answer(self, queries: Sequence[Query], *, seen: frozenset[Shown] = frozenset()) -> list[Page]:
+    def answer(self, queries: Sequence[Query], *, seen: Sequence[Hit] = ()) -> list[Page]:
         """As the planner's; the candidates of all queries come in one batch, and are reranked after that."""
         if all(query.rerank is None for query in queries):
             return super().answer(queries, seen=seen)
@@ -73,7 +72,7 @@ class RerankingPlanner(Planner):
             )
         return known
 
-    def _page_of(self, query: Query, seen: frozenset[Shown], page: Page | None) -> Page:
+    def _page_of(self, query: Query, seen: Sequence[Hit], page: Page | None) -> Page:
         """The page of a query, whose candidates may have been reranked for an earlier page."""
         if query.rerank is None:
             assert page is not None

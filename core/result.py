@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .fusing import Shown, shown
 from .planner import Planner
 from .query import Query
 from .records import Hit
@@ -32,7 +31,7 @@ class Result:
     notes: tuple[Mapping[str, object], ...]
     _query: Query = field(repr=False)
     _planner: Planner = field(repr=False)
-    _seen: frozenset[Shown] = field(default=frozenset(), repr=False)
+    _seen: tuple[Hit, ...] = field(default=(), repr=False)
 
     def __iter__(self) -> Iterator[Hit]:
         """The hits, best first."""
@@ -44,9 +43,7 @@ class Result:
 
     def more(self) -> Result:
         """The next page of the same list; empty at its end."""
-        grouped = self._query.by_video()
-        here = {shown(hit, grouped=grouped) for hit in self.hits}
-        return results_of([self._query], self._planner, self._seen | here)[0]
+        return results_of([self._query], self._planner, self._seen + self.hits)[0]
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel search --json`."""
@@ -58,9 +55,7 @@ class Result:
         }
 
 
-def results_of(
-    queries: Sequence[Query], planner: Planner, seen: frozenset[Shown] = frozenset()
-) -> list[Result]:
+def results_of(queries: Sequence[Query], planner: Planner, seen: tuple[Hit, ...] = ()) -> list[Result]:
     """A page of each query, without what was `seen` on the pages before it."""
     pages = planner.answer(queries, seen=seen)
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from pathlib import Path
 
 from .addresses import file_name, scheme_of
 from .errors import MediaError, NotFoundError, PolyreelError
-from .locks import disk_error
+from .locks import disk_error, replacing
 from .media import MediaTools
-from .records import Hit, Record
+from .records import Hit, Record, Scope
 from .remotes import Fetcher
 from .sources import Remote, Source
 
@@ -24,6 +25,9 @@ _AGAIN = "ingest it again where it is now"
 
 Missed = Callable[[Hit, PolyreelError], None]
 """Hears of a hit that can't be saved, and why."""
+
+Saved = Callable[[int, int], None]
+"""Hears how many hits are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,24 @@ class Saver:
     media: MediaTools
     fetcher: Fetcher
 
-    def save(self, hits: Sequence[Hit], folder: Path, missed: Missed | None) -> list[Path]:
+    def save(
+        self, hits: Sequence[Hit], folder: Path, missed: Missed | None, progress: Saved | None
+    ) -> list[Path]:
         """As `VideoSearch.save`; a video is fetched once for all of its hits."""
         _made(folder)
         errors: list[PolyreelError] = []
         missed = missed or (lambda _, error: errors.append(error))
         saved: dict[int, Path] = {}
+        done = 0
         videos: dict[tuple[str, str], list[tuple[int, Hit]]] = {}
         for rank, hit in enumerate(hits, start=1):
             videos.setdefault((hit.uri, hit.video_id), []).append((rank, hit))
         for own in videos.values():
-            saved |= self._of_one_video(own, folder, missed)
+            for rank, path in self._of_one_video(own, folder, missed):
+                saved |= {rank: path} if path else {}
+                done += 1
+                if progress:
+                    progress(done, len(hits))
         if errors:
             raise errors[0]
         return [saved[rank] for rank in sorted(saved)]
@@ -81,31 +92,47 @@ class Saver:
                 raise NotFoundError(f"the video {uri} is another one now", hint=_AGAIN)
             yield source.path
 
-    def _of_one_video(self, ranked: list[tuple[int, Hit]], folder: Path, missed: Missed) -> dict[int, Path]:
-        """The files of hits by their rank; a disk that is full ends it all, a broken video only its hits."""
-        saved = {}
+    def _of_one_video(
+        self, ranked: list[tuple[int, Hit]], folder: Path, missed: Missed
+    ) -> Iterator[tuple[int, Path | None]]:
+        """Ranks and files, None for what is missed; a full disk ends it all, a broken video only its hits."""
         with ExitStack() as stack:
             try:
                 source = stack.enter_context(self.local(ranked[0][1].uri, ranked[0][1].video_id))
             except PolyreelError as error:
-                for _, hit in ranked:
+                for rank, hit in ranked:
                     missed(hit, error)
-                return {}
+                    yield rank, None
+                return
             for rank, hit in ranked:
+                written = None
                 try:
-                    saved[rank] = self._cut(source, rank, hit, folder)
+                    written = self._written(source, rank, hit, folder)
                 except MediaError as error:
                     if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDING:
                         raise
                     message = error.message.replace(str(source), hit.uri)
                     missed(hit, MediaError(message, hint=error.hint))
-        return saved
+                yield rank, written
 
-    def _cut(self, source: Path, rank: int, hit: Hit, folder: Path) -> Path:
+    def _written(self, source: Path, rank: int, hit: Hit, folder: Path) -> Path:
+        """A copy of a whole video, or the span of a clip or moment."""
         stem = os.fsdecode(os.fsencode(source.stem)[:_LONGEST_STEM])
         stem = stem.encode(errors="ignore").decode()  # whole characters only
+        if hit.record.scope is Scope.VIDEO:
+            return _copied(source, _free(folder / f"{rank:03d}_{stem}{source.suffix}"))
         out = _free(folder / f"{rank:03d}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
-        return self.media.cut(source, out, start_ms=hit.record.start_ms, end_ms=hit.record.end_ms).path
+        start, end = hit.span_ms
+        return self.media.cut(source, out, start_ms=start, end_ms=end).path
+
+
+def _copied(source: Path, out: Path) -> Path:
+    try:
+        with source.open("rb") as video, replacing(out) as copy:
+            shutil.copyfileobj(video, copy, 1 << 20)
+    except OSError as error:
+        raise disk_error(error, f"the video can't be copied to {out}") from error
+    return out
 
 
 def _made(folder: Path) -> None:

@@ -20,6 +20,7 @@ from .planner import Planner
 from .query import Fusion, Query, Sources
 from .records import Hit, Record, Scope, Vector
 from .result import Result, results_of
+from .shape import Moments
 from .stack import Stack
 from .staging import Staging
 from .store import VectorStore
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .remotes import Downloads
     from .report import IngestReport, Listener
     from .running import Stop
-    from .saving import Missed, Saver
+    from .saving import Missed, Saved, Saver
 
 
 class VideoSearch:
@@ -221,6 +222,13 @@ class VideoSearch:
         fusion: Fusion | str | None = None,
         exact: bool = False,
         rerank: int | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        moments: bool | Moments = False,
+        clips: int = 1,
+        diversity: float = 0.0,
+        distinct: float | None = None,
+        channels: str | Sequence[str] | Mapping[str, float] | None = None,
     ) -> Result:
         """Find moments, or whole videos, like a text, pictures, videos, vectors or records (`Query`).
 
@@ -231,7 +239,8 @@ class VideoSearch:
         """
         query = Query(
             text, image, video, audio, vector, like, lexical, hybrid, weights or {}, without, where, scope,
-            within, group_by, limit, min_score, fusion, exact, rerank=rerank,
+            within, group_by, limit, min_score, fusion, exact, rerank, start, end, moments, clips,
+            diversity, distinct, channels,
         )  # fmt: skip
         return self.search_many([query])[0]
 
@@ -309,13 +318,36 @@ class VideoSearch:
         """
         return self._saver().local(hit.uri, hit.video_id)
 
-    def save(self, hits: Sequence[Hit], folder: str | Path, *, missed: Missed | None = None) -> list[Path]:
-        """Cut the moments of hits out into files whose names sort as the hits do; nothing is overwritten.
+    def url(self, hit: Hit, *, expires: float = 3600.0) -> str:
+        """An address at which a player opens the hit's video at its span (`core.playing`).
+
+        It may be presigned: whoever has it can fetch the video for `expires` seconds.
+
+        Raises:
+            NotFoundError: The file isn't on this machine any more.
+            UnsupportedError: The video has no address that a player could open.
+        """
+        from .playing import playable
+
+        return playable(hit, self.stack.objects, expires=expires)
+
+    def save(
+        self,
+        hits: Sequence[Hit],
+        folder: str | Path,
+        *,
+        missed: Missed | None = None,
+        progress: Saved | None = None,
+    ) -> list[Path]:
+        """Cut clips and moments out, copy whole videos, into files whose names sort as the hits do.
+
+        Nothing is overwritten.
 
         Args:
             hits: Their videos are fetched, and removed afterwards, where they aren't on this machine.
             folder: Made where it is missing.
             missed: Hears of each hit whose video is gone or can't be cut.
+            progress: Hears how many hits are done, and of how many.
 
         Returns:
             The files, in the order of the hits, without those missed.
@@ -323,7 +355,7 @@ class VideoSearch:
         Raises:
             PolyreelError: A hit was missed and there is no `missed`; the other hits are saved all the same.
         """
-        return self._saver().save(hits, Path(folder).expanduser(), missed)
+        return self._saver().save(hits, Path(folder).expanduser(), missed, progress)
 
     def thumbnail(self, hit: Hit | Record, out: str | Path, *, size: int = 320) -> Path:
         """Write a picture from the middle of a hit as JPEG."""
@@ -394,8 +426,14 @@ class VideoSearch:
     def _planner(self) -> Planner:
         from .reranked import RerankingPlanner
 
+        stack = self.stack
         return RerankingPlanner(
-            self._opened(), self.stack.embedder, Staging(self.stack.objects), stack=self.stack
+            self._opened(),
+            stack.embedder,
+            Staging(stack.objects),
+            self._media,
+            stack.recipe,
+            stack=stack,
         )
 
     def _intake(self, store: VectorStore | None) -> Intake:

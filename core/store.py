@@ -19,6 +19,7 @@ from .deadline import time_left, within
 from .errors import ConfigurationError, InvalidQueryError, NotFoundError, UnsupportedError
 from .fields import FieldType
 from .filters import ALL, Filter
+from .lowering import Always
 from .media import Modality
 from .records import Hit, Record, Text
 from .requests import (
@@ -62,6 +63,7 @@ class VectorStore(Adapter, ABC):
     """Seconds that `wait` gives writes to become searchable, where it isn't told how many."""
 
     _meta: CollectionMeta | None = None
+    _last_where: tuple[Filter | None, Where] = (None, Where(ALL, Always()))
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class VectorStore(Adapter, ABC):
         """
         try:
             self._meta = self._reconciled(self._stored(spec, create=create), spec)
+            self._last_where = None, Where(ALL, Always())  # it was checked against other fields
         except BaseException:
             self.close()
             raise
@@ -209,7 +212,7 @@ class VectorStore(Adapter, ABC):
         - Searching an empty collection finds nothing.
         """
         spec, can = self.meta.spec, self.can
-        checked = [checked_request(request, spec, spec.fields, can) for request in requests]
+        checked = [checked_request(each, self._where(each.where), spec, can) for each in requests]
         if not checked:
             return []
         answers = self._attempt(lambda: self._search([self._resolved(request) for request in checked]))
@@ -341,7 +344,13 @@ class VectorStore(Adapter, ABC):
         return (ids[at : at + size] for at in range(0, len(ids), size))
 
     def _where(self, where: Filter) -> Where:
-        return checked_where(where, self.schema, self.can)
+        """The condition, checked; nearly all searches have the same one, which is kept."""
+        schema = self.schema  # refuses when the store is not open
+        given, known = self._last_where
+        if where is not given:
+            known = checked_where(where, schema, self.can)
+            self._last_where = where, known
+        return known
 
     def _resolved(self, request: CheckedRequest) -> CheckedRequest:
         """A search by id as a search by vector with one hit more, where the engine has no search by id.

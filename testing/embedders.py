@@ -42,7 +42,8 @@ class ColourEmbedder(Embedder):
         path = part.path or Path()
         if part.modality is Modality.IMAGE:
             return Embedded(_colours([media.image(path, size=_SIZE)]))
-        return Embedded(_colours([frame.image for frame in _frames(path)]))
+        frames = _frames(path, start_ms=part.start_ms, end_ms=part.end_ms)
+        return Embedded(_colours([frame.image for frame in frames]))
 
     def _embed_frames(self, clips: Sequence[ClipInput]) -> list[Embedded]:
         self.frames_seen += sum(len(clip.frames) for clip in clips)
@@ -152,8 +153,8 @@ class TaskColourEmbedder(ColourEmbedder):
         return Segments((*clips, whole), {"seconds": end / 1000}, (ticket.id,))
 
 
-def _frames(path: Path) -> list[Frame]:
-    with media.frames(path, fps=2.0, size=_SIZE) as frames:
+def _frames(path: Path, *, start_ms: int = 0, end_ms: int | None = None) -> list[Frame]:
+    with media.frames(path, fps=2.0, size=_SIZE, start_ms=start_ms, end_ms=end_ms) as frames:
         return list(frames)
 
 

@@ -194,7 +194,7 @@ def api() -> str:
     """The public names, from their docstrings."""
     public = [
         getattr(polyreel, name)
-        for name in ("open", "VideoSearch", "Query", "Result", "Hit", "Record", "Text")
+        for name in ("open", "VideoSearch", "Query", "Moments", "Result", "Hit", "Moment", "Record", "Text")
     ]
     return "\n".join(map(_documented, [*public, IngestReport, VideoReport, CopyReport, Manifest]))
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from ...core.capabilities import Capabilities, Feature, Form
 from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, UnsupportedError
-from ...core.filter_check import matches
+from ...core.filter_check import matcher
 from ...core.filters import ALL
 from ...core.locks import FolderLock, disk_error
 from ...core.records import Hit, Record, ScoreKind, Vector
@@ -142,7 +142,7 @@ class MemoryStore(VectorStore):
 
     def _delete_where(self, where: Where) -> Receipt:
         with self._lock:
-            self._delete([record.id for record in self._open_one.records if self._matches(record, where)])
+            self._delete([record.id for record in filter(self._test(where), self._open_one.records)])
         return Receipt()
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
@@ -153,11 +153,8 @@ class MemoryStore(VectorStore):
         near = request.near
         itself = near.id if isinstance(near, NearRecord) else ""
         kind, ranked = self._ranked(near, collection, request.limit)
-        found = (
-            (record, score)
-            for record, score in ranked
-            if record.id != itself and self._matches(record, request.where)
-        )
+        matches = self._test(request.where)
+        found = ((record, score) for record, score in ranked if record.id != itself and matches(record))
         hits = page(found, request.limit, request.group)
         return Answer(tuple(Hit(lent(record), score, kind) for record, score in hits))
 
@@ -186,15 +183,15 @@ class MemoryStore(VectorStore):
 
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001 - the base's hook
         with self._lock:
-            ids = iter(list(self._open_one.rows))
+            ids, matches = iter(list(self._open_one.rows)), self._test(where)
         while some := list(islice(ids, _PAGE)):
             for record in self._fetch(some, vectors).values():
-                if self._matches(record, where):
+                if matches(record):
                     yield record
 
     def _count(self, where: Where) -> int:
         with self._lock:
-            return sum(self._matches(record, where) for record in self._open_one.records)
+            return sum(map(self._test(where), self._open_one.records))
 
     def _flush(self) -> None:
         with self._lock:
@@ -269,8 +266,12 @@ class MemoryStore(VectorStore):
             )
         return collection
 
-    def _matches(self, record: Record, where: Where) -> bool:
-        return where.filter == ALL or matches(where.filter, values(record), self.schema)
+    def _test(self, where: Where) -> Callable[[Record], bool]:
+        """A function that says whether a record matches."""
+        if where.filter == ALL:
+            return lambda _: True
+        test = matcher(where.filter, self.schema)
+        return lambda record: test(values(record))
 
     def _read(self, row: int, *, vectors: bool) -> Record:
         vector = self._open_one.vectors[row].copy() if vectors else None

@@ -6,10 +6,11 @@ own text or through colour and light words. What it reaches, measured, stands in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ...core.embedder import ClipInput, Embedded, Embedder, HandOver, Takes
+from ...core.embedder import ClipInput, Embedded, Embedder, HandOver, Levels, Takes
 from ...core.errors import InvalidQueryError
 from ...core.media import Media, Modality
 from ...core.records import Vector
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _FILE = HandOver(schemes=frozenset({"file"}))
 _QUERY_FPS = 2.0
-_QUERY_FRAMES = 240  # of a query video, however long it is
+_QUERY_FRAMES = 240  # of a query video, or of one piece of a longer one
+_VIDEO = replace(_FILE, max_seconds=_QUERY_FRAMES / _QUERY_FPS)
 
 
 class BuiltinEmbedder(Embedder):
@@ -35,11 +37,17 @@ class BuiltinEmbedder(Embedder):
     swaps_text = True
     asymmetric = True
     joint = True
+    levels: ClassVar[Mapping[Modality, Levels]] = {
+        Modality.TEXT: Levels(medium=0.15, high=0.25),
+        Modality.IMAGE: Levels(medium=0.4, high=0.5),
+        Modality.VIDEO: Levels(medium=0.4, high=0.5),
+    }
+    """Read off `bench.builtin_quality` (`docs/builtin.md`)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.space = Space(self.kind, "descriptors", "1", DIMENSIONS)
-        self.accepts = {Modality.TEXT: _FILE, Modality.IMAGE: _FILE, Modality.VIDEO: _FILE}
+        self.accepts = {Modality.TEXT: _FILE, Modality.IMAGE: _FILE, Modality.VIDEO: _VIDEO}
 
     def _embed_query(self, parts: Sequence[Media]) -> Embedded:
         text = "\n".join(part.text or "" for part in parts if part.modality is Modality.TEXT)

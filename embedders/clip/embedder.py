@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 _FILE = HandOver(schemes=frozenset({"file"}))
 _PLACE = "{query}"
 _QUERY_FPS = 2.0
-_QUERY_FRAMES = 64  # of a query video, however long it is
+_QUERY_FRAMES = 64  # of a query video, or of one piece of a longer one
+_VIDEO = replace(_FILE, max_seconds=_QUERY_FRAMES / _QUERY_FPS)
 
 
 class ClipEmbedder(Embedder):
@@ -74,7 +76,7 @@ class ClipEmbedder(Embedder):
         for name, number in (("threads", threads), ("batch_size", batch_size)):
             if number is not None and number < 1:
                 raise ConfigurationError(f"{name} is {number}; it must be at least 1")
-        self.accepts = {Modality.TEXT: _FILE, Modality.IMAGE: _FILE, Modality.VIDEO: _FILE}
+        self.accepts = {Modality.TEXT: _FILE, Modality.IMAGE: _FILE, Modality.VIDEO: _VIDEO}
         self._model = model
         self._model_path = model_path
         self._cache = cache

@@ -1,0 +1,86 @@
+"""What is said of the hits of a page beside their scores: likeness to each part, and confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from . import lexical
+from .embedder import Embedder, Levels
+from .fusing import likeness
+from .media import Media
+from .part_vectors import PartVectors
+from .query_parts import Part
+from .records import Confidence, Hit, ScoreKind
+from .store import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Appraiser:
+    """Looks at the hits of one query again."""
+
+    store: VectorStore
+    embedder: Embedder | None
+    parts: Sequence[Part]
+    vectors: PartVectors
+
+    def appraised(self, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+        """The hits, and what they are made of, with what can be said of each."""
+        every = {hit.id: hit for hit in hits}
+        every |= {member.id: member for hit in hits for member in hit.members if member.id not in every}
+        said = dict(zip(every, self._said([*every.values()]), strict=True))
+        levels = self._levels()
+        return tuple(_appraised(hit, said, levels) for hit in hits)
+
+    # -- likeness -----------------------------------------------------------------------------------------
+
+    def _said(self, hits: Sequence[Hit]) -> list[dict[str, float]]:
+        """The likeness of each hit to each part; where there is only one part, that is its score."""
+        if self._scores_are_likeness(hits):
+            name = self.parts[0].name
+            return [{name: hit.score} for hit in hits]
+        dense = [part for part in self.parts if not part.words]
+        words = {part.name: lexical.query(part.words) for part in self.parts if part.words}
+        found = self._likeness(hits, dense)
+        for hit, similarity in zip(hits, found, strict=True):
+            held = lexical.document(hit.record.text) if words else {}
+            similarity |= {name: lexical.score(held, query) for name, query in words.items()}
+        return found
+
+    def _scores_are_likeness(self, hits: Sequence[Hit]) -> bool:
+        return len(self.parts) == 1 and not any(hit.score_kind is ScoreKind.RRF for hit in hits)
+
+    def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part]) -> list[dict[str, float]]:
+        """The cosines of the hits with the parts that have vectors; none where the store gives no vectors."""
+        run = self.vectors.run
+        unmade = any(part.media and part.name not in run.vectors for part in parts)
+        if not hits or not parts or (self.embedder is None and unmade):  # each would be paid for
+            return [{} for _ in hits]
+        vectors = {part.name: self.vectors.vector(part) for part in parts}
+        with run.timed("fetch"):
+            stored = self.store.fetch([hit.id for hit in hits], vectors=True)
+        found = (stored.get(hit.id) for hit in hits)  # one may have been deleted since
+        return likeness([record.content if record else None for record in found], vectors)
+
+    def _levels(self) -> Levels | None:
+        """What the embedder knows of cosines with one medium; of all else nothing is known."""
+        if self.embedder is None or len(self.parts) != 1 or not isinstance(self.parts[0].media, Media):
+            return None
+        return self.embedder.levels.get(self.parts[0].media.modality)
+
+
+def _appraised(hit: Hit, said: Mapping[str, dict[str, float]], levels: Levels | None) -> Hit:
+    similarity = said[hit.id]
+    confidence = None if levels is None else _confidence(hit, levels)
+    if not hit.members:  # made directly, for `replace` takes three times as long
+        return Hit(hit.record, hit.score, hit.score_kind, similarity, confidence=confidence)
+    members = tuple(_appraised(member, said, levels) for member in hit.members)
+    return replace(hit, similarity=similarity, confidence=confidence, members=members)
+
+
+def _confidence(hit: Hit, levels: Levels) -> Confidence | None:
+    if hit.score_kind is not ScoreKind.COSINE:
+        return None
+    if hit.score >= levels.high:
+        return Confidence.HIGH
+    return Confidence.MEDIUM if hit.score >= levels.medium else Confidence.LOW

@@ -1,0 +1,119 @@
+"""What the parts of a query are near: their vectors, made once, joined, summed, or left to the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from .asking import Run
+from .capabilities import Feature
+from .embedder import Embedder
+from .errors import InvalidQueryError, NotFoundError, UnsupportedError
+from .media import Media
+from .query_parts import Fusion, Part
+from .records import Vector
+from .requests import Near, NearMedia, NearRecord, NearVector
+from .running import side_by_side
+from .store import VectorStore
+
+_NOTHING = 1e-6  # the length of a sum whose parts cancel each other out
+
+
+@dataclass(frozen=True, slots=True)
+class PartVectors:
+    """Turns the parts of one query into what a store is asked.
+
+    Args:
+        run: Keeps the vectors, since making them may be paid for, and what they cost.
+    """
+
+    store: VectorStore
+    embedder: Embedder | None
+    run: Run
+
+    def near(self, parts: Sequence[Part], fusion: Fusion) -> Near:
+        """All parts as one."""
+        return self._joint(parts) if fusion is Fusion.JOINT else self._sum(parts)
+
+    def each(self, part: Part) -> Near:
+        """One part alone."""
+        if part.like is not None and not (self.embedder and self.embedder.asymmetric):
+            known = Feature.NEAR_RECORD in self.store.can.features
+            (self.run.native if known else self.run.planned).append("near record")
+            return NearRecord(part.like)
+        if part.media is not None and self.embedder is None:
+            return NearMedia((part.media,))
+        return NearVector(self.vector(part))
+
+    def vector(self, part: Part) -> Vector:
+        """The vector of a part, made once."""
+        if part.name not in self.run.vectors:
+            self.run.vectors[part.name] = self._made(part)
+        return self.run.vectors[part.name]
+
+    def _joint(self, parts: Sequence[Part]) -> Near:
+        media = tuple(part.media for part in parts if part.media)
+        if len(media) < len(parts) or any(part.weight != 1.0 for part in parts):
+            raise InvalidQueryError("fusion='joint' takes media without weights", hint="use fusion='sum'")
+        if any(part.pieces for part in parts):
+            raise InvalidQueryError(
+                "a query video that is embedded in pieces can't be joined with other parts in one call",
+                hint="use fusion='sum', or a span of it",
+            )
+        if self.embedder is None:
+            return NearMedia(media)
+        (vector,) = self._embedded(self.embedder, [media])
+        return NearVector(vector)
+
+    def _sum(self, parts: Sequence[Part]) -> Near:
+        """The weighted sum of the parts' unit vectors; a single plain part needs none."""
+        if len(parts) == 1 and parts[0].weight > 0:
+            return self.each(parts[0])
+        if len(parts) > 1:
+            self.run.planned.append("summed vectors")
+        total = _summed([(part.weight, self.vector(part)) for part in parts])
+        if math.hypot(*total) < _NOTHING:
+            raise InvalidQueryError("the parts of the query cancel each other out", hint="change the weights")
+        return NearVector(total)
+
+    def _made(self, part: Part) -> Vector:
+        if part.vector is not None:
+            return part.vector
+        if part.like is not None:
+            with self.run.timed("fetch"):
+                found = self.store.fetch([part.like], vectors=True).get(part.like)
+            if found is None or found.content is None or isinstance(found.content, Media):
+                raise NotFoundError(f"there is no record {part.like!r} with a vector")
+            return self.embedder.query_of(found.content) if self.embedder else found.content
+        embedder = self.embedder or self.store.query_embedder()
+        if embedder is None:
+            raise UnsupportedError(
+                f"{self.store.can.form} gives no vectors of query parts", hint="use fusion='joint'"
+            )
+        if not part.pieces:
+            (vector,) = self._embedded(embedder, [[part.media] if part.media else []])
+            return vector
+        self.run.planned.append(f"{part.name} in {len(part.pieces)} pieces")
+        vectors = self._embedded(embedder, [[piece.media] for piece in part.pieces])
+        lengths = [float(piece.length) for piece in part.pieces]
+        return _summed(list(zip(lengths, vectors, strict=True)))
+
+    def _embedded(self, embedder: Embedder, several: Sequence[Sequence[Media]]) -> list[Vector]:
+        """A vector for each list of media: the one place where the media of queries are embedded."""
+        with self.run.timed("embed"):
+            calls = [partial(embedder.embed_query, media) for media in several]
+            made = side_by_side(calls, embedder.at_once)
+        for embedded in made:
+            self.run.count(embedded.usage, embedded.request_id)
+        return [embedded.vector for embedded in made]
+
+
+def _summed(weighted: Sequence[tuple[float, Vector]]) -> list[float]:
+    """The weighted sum of vectors, each at unit length."""
+    total = [0.0] * len(weighted[0][1])
+    for weight, vector in weighted:
+        scale = weight / math.hypot(*vector)
+        total = [before + scale * float(value) for before, value in zip(total, vector, strict=True)]
+    return total

@@ -1,0 +1,182 @@
+"""The ranking behind a page: the best segments, or videos, of all that was asked, to any depth.
+
+What an engine can't do by itself is done here, correctly: grouping excludes the videos already seen until the
+page is full or the data ends, and the rows of a segment's channels are folded into one hit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .asking import Asking, Run, asked, together
+from .capabilities import Capabilities, Feature
+from .filters import ALL, F, Filter
+from .fusing import folded, fused, order, segment
+from .records import Hit
+from .requests import Answer, Group, Lexical, Near, SearchRequest
+
+Way = Callable[[SearchRequest], Asking[tuple[Hit, ...]]]
+"""How one list is ranked: by segments, or by videos."""
+
+OVERFETCH = 4
+"""Candidates for each hit of a page, where some of them will fall away."""
+POOL = 50
+"""Candidates of each ranking that is fused, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One ranking: what it is near, how much it counts, and which records it is of."""
+
+    near: Near
+    weight: float = 1.0
+    where: Filter = ALL
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The hits of one query.
+
+    Args:
+        can: What the store can do.
+        base: All that the requests have in common.
+        lists: What is ranked; several are fused by rank.
+        excluded: Ids of records that are no hits.
+        run: Hears what was done.
+        fuses: Whether scores are those of fused ranks, as with several lists they must be.
+        clips: Best clips that are told of a video.
+    """
+
+    can: Capabilities
+    base: SearchRequest
+    lists: Sequence[Listed]
+    excluded: frozenset[str]
+    run: Run
+    fuses: bool = False
+    clips: int = 1
+
+    def segments(self, limit: int, where: Filter = ALL) -> Asking[tuple[Hit, ...]]:
+        """The best `limit` segments, or all there are; only those that match `where`, too."""
+        return (yield from self._ranked(limit, where, self._segments, by_video=False))
+
+    def videos(self, limit: int) -> Asking[tuple[Hit, ...]]:
+        """The best hit of each of the best `limit` videos, or of all there are."""
+        return (yield from self._ranked(limit, ALL, self._videos, by_video=True))
+
+    def with_clips(self, hits: Sequence[Hit]) -> Asking[tuple[Hit, ...]]:
+        """The hits of videos with the best clips of each; one batch for those that aren't known yet."""
+        open_ones = [hit for hit in hits if not hit.members]
+        if open_ones:
+            self.run.planned.append("clips of videos")
+        asks = [self.segments(self.clips, F.video_id == hit.video_id) for hit in open_ones]
+        found = dict(zip((hit.video_id for hit in open_ones), (yield from together(asks)), strict=True))
+        return tuple(self._with_members(hit, found.get(hit.video_id, hit.members)) for hit in hits)
+
+    # -- fusing -------------------------------------------------------------------------------------------
+
+    def _ranked(
+        self,
+        limit: int,
+        where: Filter,
+        way: Way,
+        *,
+        by_video: bool,
+    ) -> Asking[tuple[Hit, ...]]:
+        self.run.native += ["words" for each in self.lists if isinstance(each.near, Lexical)]
+        if not self.fuses:
+            return (yield from way(self._request(self.lists[0], where, limit)))
+        deep = max(limit, min(max(limit * OVERFETCH, POOL), self.can.max_limit))
+        lists = yield from together([way(self._request(each, where, deep)) for each in self.lists])
+        self.run.planned.append("fused ranks")
+        for each, hits in zip(self.lists, lists, strict=True):
+            if each.channel:
+                before = self.run.channels.get(each.channel, 0)
+                self.run.channels[each.channel] = max(before, len(hits))
+        weighted = [(each.weight, hits) for each, hits in zip(self.lists, lists, strict=True)]
+        return fused(weighted, by_video=by_video)
+
+    def _request(self, listed: Listed, where: Filter, limit: int) -> SearchRequest:
+        base = self.base
+        return SearchRequest(
+            listed.near,
+            base.where & listed.where & where,
+            limit,
+            min_score=base.min_score,
+            exact=base.exact,
+        )
+
+    # -- one ranking --------------------------------------------------------------------------------------
+
+    def _segments(self, request: SearchRequest) -> Asking[tuple[Hit, ...]]:
+        """The best row of each segment; more is asked for only where rows of one segment filled the page."""
+        wanted, most = request.limit, self.can.max_limit
+        limit = min(wanted + len(self.excluded), most)
+        while True:
+            asking = request if limit == wanted else replace(request, limit=limit)
+            answer = yield from asked(asking, self.run)
+            rows = [hit for hit in answer.hits if hit.id not in self.excluded]
+            hits = folded(rows)
+            whole = len(answer.hits) < limit or limit == most
+            if len(hits) >= wanted or whole or len(hits) == len(answer.hits):
+                break
+            limit = min(limit * 2, most)
+        if len(hits) < len(rows):
+            self.run.planned.append("folded channels")
+        return hits[:wanted]
+
+    def _videos(self, request: SearchRequest) -> Asking[tuple[Hit, ...]]:
+        if Feature.GROUP in self.can.features and not self.excluded and request.limit <= self.can.max_limit:
+            self.run.native.append("group by video")
+            size = 1 if self.fuses else self.clips  # what fused ranks say of clips isn't known yet
+            answer = yield from asked(replace(request, group=Group(size)), self.run)
+            return tuple(self._first(rows, whole=len(rows) < size) for rows in _by_video(answer.hits))
+        self.run.planned.append("group by video")
+        return (yield from self._first_of_each(request))
+
+    def _first_of_each(self, request: SearchRequest) -> Asking[tuple[Hit, ...]]:
+        """The best hit of each video, until there are enough or the data ends.
+
+        Each round asks for videos that weren't seen; where few videos filled the one before, for more.
+        """
+        wanted, most = request.limit, self.can.max_limit
+        best: dict[str, Hit] = {}
+        share = OVERFETCH  # rows that it took to find one video
+        while len(best) < wanted:
+            limit = min((wanted - len(best)) * share + len(self.excluded), most)
+            hits = (yield from self._beyond(request, best, limit)).hits
+            rows = [hit for hit in hits if hit.id not in self.excluded]
+            found = {each[0].video_id: self._first(each) for each in _by_video(rows)}
+            best |= {id: hit for id, hit in found.items() if id not in best}
+            if len(hits) < limit or not found:
+                break
+            share = min(max(share * 2, -(-len(rows) // len(found))), most)
+        return tuple(sorted(best.values(), key=order)[:wanted])
+
+    def _beyond(self, request: SearchRequest, seen: Mapping[str, Hit], limit: int) -> Asking[Answer]:
+        """Hits of other videos than those seen."""
+        where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
+        return asked(replace(request, where=where, limit=limit), self.run)
+
+    def _first(self, rows: Sequence[Hit], *, whole: bool = False) -> Hit:
+        """The best of a video's hits, with its best clips where those are known to be among them."""
+        if self.clips == 1 or self.fuses:
+            return rows[0]
+        clips = folded(rows)
+        return replace(rows[0], members=clips[: self.clips]) if whole or len(clips) >= self.clips else rows[0]
+
+    def _with_members(self, hit: Hit, found: Sequence[Hit]) -> Hit:
+        """The hit with its clips, itself the first: what fused ranks say of one video alone may differ."""
+        itself = replace(hit, members=())
+        others = [clip for clip in found if segment(clip.record) != segment(hit.record)]
+        return replace(hit, members=(itself, *others)[: self.clips])
+
+
+def _by_video(hits: Iterable[Hit]) -> list[list[Hit]]:
+    """The hits of each video, best first; the videos in the order of their best."""
+    groups: dict[str, list[Hit]] = defaultdict(list)
+    for hit in hits:
+        groups[hit.video_id].append(hit)
+    return list(groups.values())
