@@ -18,7 +18,21 @@ from typer.main import get_command
 from .. import __version__
 from ..core.logs import LOGGER, logged, redacted
 from ..core.masking import Redactor
-from . import cleaning, configuring, copying, demo, evaluating, ingesting, looking, objects, searching
+from . import (
+    cleaning,
+    configuring,
+    copying,
+    demo,
+    evaluating,
+    explaining,
+    exploring,
+    faceting,
+    ingesting,
+    looking,
+    objects,
+    recommending,
+    searching,
+)
 from .output import message
 
 
@@ -81,7 +95,21 @@ def _options(
     ctx.with_resource(logged(log_file, log_level, ctx.obj))
 
 
-for _room in (ingesting, searching, looking, evaluating, objects, copying, cleaning, configuring, demo):
+for _room in (
+    ingesting,
+    searching,
+    explaining,
+    recommending,
+    faceting,
+    exploring,
+    looking,
+    evaluating,
+    objects,
+    copying,
+    cleaning,
+    configuring,
+    demo,
+):
     _room.register(app)
 
 

@@ -61,6 +61,13 @@ Distinct = Annotated[
 ]
 MinScore = Annotated[float | None, typer.Option("--min-score", help="Only hits of at least this score.")]
 
+Rerank = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Let the stack's reranker order the best N, which --limit may not exceed."
+    ),
+]
+
 
 def numbers(option: str, given: Sequence[str] | None) -> dict[str, float]:
     """The names and numbers of `name=number`; a name alone counts 1.

@@ -66,12 +66,7 @@ def search(
     distinct: asked.Distinct = None,
     min_score: asked.MinScore = None,
     limit: options.Limit = 10,
-    rerank: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Let the stack's reranker order the best N, which --limit may not exceed."
-        ),
-    ] = None,
+    rerank: asked.Rerank = None,
     save_to: SaveTo = None,
     open_: Open = False,
     explain: Explain = False,
@@ -112,7 +107,7 @@ def search(
             distinct=distinct,
             channels=asked.numbers("channel", channel) or None,
         )
-        _print(found_in, result, _Shown(save_to, open_, explain, as_json))
+        show(found_in, result, Shown(save_to, open_, explain, as_json))
 
 
 def similar(
@@ -134,7 +129,7 @@ def similar(
 
     with opening.open(stack, config) as found_in:
         result = found_in.similar(id, limit=limit, where=condition(where))
-        _print(found_in, result, _Shown(save_to, open_, explain, as_json))
+        show(found_in, result, Shown(save_to, open_, explain, as_json))
 
 
 def condition(where: str | None) -> Filter | None:
@@ -154,7 +149,7 @@ def condition(where: str | None) -> Filter | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class Shown:
     """What is printed of a result, and written."""
 
     save_to: Path | None
@@ -163,7 +158,8 @@ class _Shown:
     as_json: bool
 
 
-def _print(search: VideoSearch, result: Result, wanted: _Shown) -> None:
+def show(search: VideoSearch, result: Result, wanted: Shown) -> None:
+    """Print the hits, and save them where that was asked for."""
     missed: dict[str, PolyreelError] = {}
     saved = _save(search, result, wanted.save_to, missed) if wanted.save_to else []
     urls = {hit.id: _url(search, hit) for hit in result} if wanted.playable else {}

@@ -34,6 +34,8 @@ def build_stack(settings: Settings, name: str | None = None) -> Stack:
         collection=chosen.collection,
         fields=chosen.fields,
         recipe=chosen.recipe,
+        query_cache_mb=chosen.query_cache_mb,
+        cache_results=chosen.cache_results,
         workers=settings.ingest.workers,
         rate=settings.rates.get(chosen.kind("embedder") or chosen.kind("store") or "", Rate()),
         **adapters,

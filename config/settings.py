@@ -49,6 +49,8 @@ class StackSettings:
         reranker: The same; None where searches can't be reranked.
         fields: Declared fields.
         recipe: How videos are cut and sampled.
+        query_cache_mb: Megabytes of vectors of queries kept in `state`; 0 keeps none.
+        cache_results: Whether whole answers are kept in memory until somebody writes.
         preset: The stack that this one starts from.
     """
 
@@ -61,6 +63,8 @@ class StackSettings:
     reranker: Tree | None = None
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=Recipe)
+    query_cache_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 64
+    cache_results: bool = False
     preset: str | None = None
 
     def kind(self, role: str) -> str | None:

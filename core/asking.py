@@ -13,18 +13,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from .media import Media
 from .records import Vector
 from .requests import Answer, SearchRequest
 from .store import VectorStore
 
 T = TypeVar("T")
 
+_TIMED = ("embed", "search", "fetch", "cache")
+
 
 @dataclass(slots=True)
 class Run:
     """What is measured and noted while one query is answered."""
 
-    timing: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "search": 0.0, "fetch": 0.0})
+    timing: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_TIMED, 0.0))
     usage: dict[str, float] = field(default_factory=dict)
     request_ids: list[str] = field(default_factory=list)
     notes: list[Mapping[str, object]] = field(default_factory=list)
@@ -32,6 +35,8 @@ class Run:
     native: list[str] = field(default_factory=list)
     planned: list[str] = field(default_factory=list)
     channels: dict[str, int] = field(default_factory=dict)
+    originals: dict[Media, Media] = field(default_factory=dict)
+    cached: int = 0
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -18,6 +18,7 @@ class Feature(StrEnum):
     GROUP = "group"
     NEAR_RECORD = "near_record"
     LEXICAL = "lexical"
+    FACET = "facet"
     EXACT = "exact"
     PREFIX = "prefix"
     ADD_FIELD = "add_field"
@@ -29,6 +30,7 @@ FEATURE_WORDS: dict[Feature, str] = {
     Feature.GROUP: "groups hits by video natively (else the planner does)",
     Feature.NEAR_RECORD: "searches by a record's id natively (else its vector is fetched)",
     Feature.LEXICAL: "finds words of title, tags, captions and transcript (BM25)",
+    Feature.FACET: "counts the values of a field natively (else by a scan)",
     Feature.EXACT: "searches by brute force when asked",
     Feature.PREFIX: "filters strings by prefix",
     Feature.ADD_FIELD: "takes newly declared fields in place",

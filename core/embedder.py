@@ -112,6 +112,8 @@ class Embedder(Adapter, ABC):
     """Calls with clips that are on their way at once."""
 
     space: Space
+    query_settings: Mapping[str, object] = MappingProxyType({})
+    """What decides, beside the space and its parts, what a query becomes: `core.caching` keeps them apart."""
     accepts: Mapping[Modality, HandOver]
     """Of queries, and of clips where those are taken."""
     levels: ClassVar[Mapping[Modality, Levels]] = MappingProxyType({})
@@ -133,6 +135,12 @@ class Embedder(Adapter, ABC):
         - A modality that `accepts` lacks is `UnsupportedError`, and so are parts that can't be joined.
         - A file that is larger than `accepts` allows is `MediaError`, and nothing is sent.
         """
+        self.check_query(parts)
+        return self._checked(self._attempt(lambda: self._embed_query(parts)))
+
+    @final
+    def check_query(self, parts: Sequence[Media]) -> None:
+        """Refuse, before anything is sent, what `embed_query` refuses."""
         if not parts:
             raise InvalidQueryError("the query has no parts")
         for part in parts:
@@ -148,7 +156,6 @@ class Embedder(Adapter, ABC):
             raise UnsupportedError(
                 f"{self.kind} doesn't join {what} in one vector", hint="use fusion='sum' or 'rank'"
             )
-        return self._checked(self._attempt(lambda: self._embed_query(parts)))
 
     def joins(self, modalities: Sequence[Modality]) -> bool:
         """Whether parts of these modalities become one vector in one call."""

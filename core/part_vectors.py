@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .asking import Run
+from .caching import QueryCache, parts_key
 from .capabilities import Feature
 from .embedder import Embedder
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
@@ -27,11 +28,13 @@ class PartVectors:
 
     Args:
         run: Keeps the vectors, since making them may be paid for, and what they cost.
+        kept: Those of earlier queries.
     """
 
     store: VectorStore
     embedder: Embedder | None
     run: Run
+    kept: QueryCache | None = None
 
     def near(self, parts: Sequence[Part], fusion: Fusion) -> Near:
         """All parts as one."""
@@ -83,10 +86,7 @@ class PartVectors:
             return part.vector
         if part.like is not None:
             with self.run.timed("fetch"):
-                found = self.store.fetch([part.like], vectors=True).get(part.like)
-            if found is None or found.content is None or isinstance(found.content, Media):
-                raise NotFoundError(f"there is no record {part.like!r} with a vector")
-            return self.embedder.query_of(found.content) if self.embedder else found.content
+                return self._of_record(part.like)
         embedder = self.embedder or self.store.query_embedder()
         if embedder is None:
             raise UnsupportedError(
@@ -100,14 +100,42 @@ class PartVectors:
         lengths = [float(piece.length) for piece in part.pieces]
         return _summed(list(zip(lengths, vectors, strict=True)))
 
+    def _of_record(self, id: str) -> Vector:
+        found = self.store.fetch([id], vectors=True).get(id)
+        if found is None or found.content is None or isinstance(found.content, Media):
+            raise NotFoundError(f"there is no record {id!r} with a vector")
+        return self.embedder.query_of(found.content) if self.embedder else found.content
+
     def _embedded(self, embedder: Embedder, several: Sequence[Sequence[Media]]) -> list[Vector]:
         """A vector for each list of media: the one place where the media of queries are embedded."""
+        with self.run.timed("cache"):
+            keys = [self._key(embedder, media) for media in several]
+            found = [self._known(embedder, key) for key in keys]
         with self.run.timed("embed"):
-            calls = [partial(embedder.embed_query, media) for media in several]
-            made = side_by_side(calls, embedder.at_once)
+            missing = [media for media, vector in zip(several, found, strict=True) if vector is None]
+            calls = [partial(embedder.embed_query, media) for media in missing]
+            made = side_by_side(calls, embedder.at_once) if calls else []
         for embedded in made:
             self.run.count(embedded.usage, embedded.request_id)
-        return [embedded.vector for embedded in made]
+        self.run.cached += len(several) - len(made)
+        fresh = iter(embedded.vector for embedded in made)
+        return [
+            self._remembered(key, next(fresh)) if vector is None else vector
+            for key, vector in zip(keys, found, strict=True)
+        ]
+
+    def _key(self, embedder: Embedder, media: Sequence[Media]) -> bytes | None:
+        originals = [self.run.originals.get(each, each) for each in media]
+        return parts_key(embedder, originals) if self.kept else None
+
+    def _known(self, embedder: Embedder, key: bytes | None) -> Vector | None:
+        return self.kept.get(key, embedder.space.dimension) if self.kept and key else None
+
+    def _remembered(self, key: bytes | None, vector: Vector) -> Vector:
+        if self.kept and key:
+            with self.run.timed("cache"):
+                self.kept.put(key, vector)
+        return vector
 
 
 def _summed(weighted: Sequence[tuple[float, Vector]]) -> list[float]:

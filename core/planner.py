@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from .appraising import Appraiser
 from .asking import Asking, Run, answered, together
+from .caching import QueryCache, ResultCache
 from .capabilities import Feature
 from .embedder import Embedder, HandOver
 from .errors import InvalidQueryError, UnsupportedError
@@ -66,6 +67,8 @@ class Planner:
         staging: Brings the media of queries to where they are embedded.
         media: Cuts query videos.
         recipe: How they are cut where they are too long for the embedder.
+        vectors: Keeps what was embedded, for the next time.
+        answers: Keeps whole pages.
     """
 
     store: VectorStore
@@ -73,6 +76,8 @@ class Planner:
     staging: Staging
     media: MediaTools
     recipe: Recipe
+    vectors: QueryCache | None = None
+    answers: ResultCache | None = None
 
     def answer(self, queries: Sequence[Query], *, seen: Sequence[Hit] = ()) -> list[Page]:
         """A page of each query; what all of them ask at the same time goes to the store in one batch.
@@ -81,13 +86,18 @@ class Planner:
             queries: What is asked.
             seen: What was shown already.
         """
+        if self.answers is None:
+            return self._asked(queries, seen)
+        return self.answers.through(self.store, queries, seen, self._asked)
+
+    def _asked(self, queries: Sequence[Query], seen: Sequence[Hit]) -> list[Page]:
         return answered(together([self._page(query, seen) for query in queries]), self.store)
 
     def _page(self, query: Query, seen: Sequence[Hit]) -> Asking[Page]:
         began, run = time.perf_counter(), Run()
         wanted = self._wanted(query, seen)
-        with self._query_media().ready(wanted.parts) as parts:
-            vectors = PartVectors(self.store, self.embedder, run)
+        with self._query_media(run).ready(wanted.parts) as parts:
+            vectors = self._part_vectors(run)
             fusion = wanted.fusion or self._default_fusion(parts)
             ranking = self._ranking(wanted, vectors, parts, fusion)
             found = yield from self._found(wanted, ranking)
@@ -118,15 +128,18 @@ class Planner:
         joint = self.embedder.joins(modalities) if self.embedder else self.store.can.joint
         return Fusion.JOINT if plain and (joint or len(dense) <= 1) else Fusion.SUM
 
-    def _query_media(self) -> QueryMedia:
+    def _query_media(self, run: Run) -> QueryMedia:
         embedder, can = self.embedder, self.store.can
         if embedder is None:
             way = HandOver(can.schemes)
             accepts: Mapping[Modality, HandOver] = dict.fromkeys(sorted(can.vectorizes), way)
-            return QueryMedia(can.form, accepts, None, self.staging, self.media, self.recipe)
+            return QueryMedia(can.form, accepts, None, self.staging, self.media, self.recipe, run)
         return QueryMedia(
-            embedder.kind, embedder.accepts, embedder.takes, self.staging, self.media, self.recipe
+            embedder.kind, embedder.accepts, embedder.takes, self.staging, self.media, self.recipe, run
         )
+
+    def _part_vectors(self, run: Run) -> PartVectors:
+        return PartVectors(self.store, self.embedder, run, self.vectors)
 
     def _ranking(
         self, wanted: _Wanted, vectors: PartVectors, parts: Sequence[Part], fusion: Fusion
@@ -196,6 +209,7 @@ class Planner:
             "channels": _of_each_channel(wanted.channels, run.channels),
             "native": ["filter", *dict.fromkeys(run.native)],
             "planner": list(dict.fromkeys(run.planned)),
+            "cached": run.cached,
         }
 
 

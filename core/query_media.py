@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .asking import Run
 from .embedder import HandOver, Takes
 from .errors import InvalidQueryError, UnsupportedError
 from .media import Media, MediaTools, Modality
@@ -38,6 +39,7 @@ class QueryMedia:
         staging: Brings files to where it sees them.
         tools: Probe and cut.
         recipe: How a video is cut.
+        run: Remembers what was handed over for what, so that a kept vector is found again.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class QueryMedia:
     staging: Staging
     tools: MediaTools
     recipe: Recipe
+    run: Run
 
     @contextmanager
     def ready(self, parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
@@ -65,8 +68,11 @@ class QueryMedia:
             cut = [self._cut(part, stack) for part in parts]
             media = [medium for part in cut for medium in _media(part)]
             leased = self.staging.leased(media, self._schemes(), inline_bytes=self._inline_bytes())
-            staged = iter(stack.enter_context(leased))
-            yield [_with_media(part, staged) for part in cut]
+            staged = stack.enter_context(leased)
+            known = self.run.originals
+            known |= {there: known.get(own, own) for there, own in zip(staged, media, strict=True)}
+            there = iter(staged)
+            yield [_with_media(part, there) for part in cut]
 
     def _check(self, parts: Sequence[Part]) -> None:
         for part in parts:
@@ -130,7 +136,9 @@ class QueryMedia:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="polyreel-")))
         out = folder / "piece.mp4"
         self.tools.cut(medium.path, out, start_ms=medium.start_ms, end_ms=medium.end_ms)
-        return replace(medium, path=out, start_ms=0, end_ms=None)
+        cut = replace(medium, path=out, start_ms=0, end_ms=None)
+        self.run.originals[cut] = medium
+        return cut
 
 
 def _span(medium: Media, duration: int) -> Span:

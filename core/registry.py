@@ -33,6 +33,8 @@ EXTRAS = {
     "tos": "tos",
     "boto3": "s3",
     "pyarrow": "bundle",
+    "sklearn": "explore",
+    "threadpoolctl": "explore",
 }
 """Which extra of polyreel brings a package."""
 

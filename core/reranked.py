@@ -35,12 +35,12 @@ class RerankingPlanner(Planner):
         if all(query.rerank is None for query in queries):
             return super().answer(queries, seen=seen)
         for query in queries:
-            self._check(query)
+            self.check(query)
         asked = [query for query in queries if query not in self._lists]
         pages = dict(zip(asked, super().answer(list(map(_candidates, asked)), seen=seen), strict=True))
         return [self._page_of(query, seen, pages.get(query)) for query in queries]
 
-    def _check(self, query: Query) -> None:
+    def check(self, query: Query) -> None:
         """Refuse what can't be reranked, before anything is asked or paid for."""
         if query.rerank is None:
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .caching import Caches
 from .errors import IntegrityError, InvalidQueryError, NotFoundError, UnsupportedError
 from .filter_json import from_json
 from .filters import F, Filter
@@ -16,7 +17,6 @@ from .journal import Failure, Journal
 from .logs import LOGGER
 from .manifest import Manifest, Manifests
 from .media import MediaTools
-from .planner import Planner
 from .query import Fusion, Query, Sources
 from .records import Hit, Record, Scope, Vector
 from .result import Result, results_of
@@ -27,11 +27,15 @@ from .store import VectorStore
 
 if TYPE_CHECKING:
     from .copying import CopyReport, Progress, StackEnd
+    from .explaining import Plan
+    from .facets import Facet
     from .gc import GcReport
     from .inference import Inferred
     from .intake import Described, Intake, Paths
+    from .recommending import Examples
     from .remotes import Downloads
     from .report import IngestReport, Listener
+    from .reranked import RerankingPlanner
     from .running import Stop
     from .saving import Missed, Saved, Saver
 
@@ -49,6 +53,7 @@ class VideoSearch:
         self._lock = threading.RLock()
         self._store: VectorStore | None = None
         self._journal: Journal | None = None
+        self._caches: Caches | None = None
         self._closed = False
 
     # -- taking in ----------------------------------------------------------------------------------------
@@ -254,6 +259,16 @@ class VideoSearch:
             )
         return results
 
+    def explain(self, query: Query) -> Plan:
+        """What a search would do and cost, without doing it: nothing is embedded, searched or paid for.
+
+        Raises:
+            PolyreelError: As `search` would, as far as that can be known beforehand.
+        """
+        from .explaining import plan
+
+        return plan(self._planner(), query, self.stack.rate, self._media)
+
     def similar(
         self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None
     ) -> Result:
@@ -270,6 +285,43 @@ class VideoSearch:
         whole = self._whole(self.video_id(id))
         other = (where if isinstance(where, Filter) else from_json(where)) & (F.video_id != whole.video_id)
         return self.search(like=whole.id, limit=limit, where=other, scope=whole.scope, group_by="video")
+
+    def recommend(
+        self,
+        like: Examples = (),
+        *,
+        unlike: Examples = (),
+        profile: str | Sequence[str] = (),
+        mood: str | None = None,
+        category: str | Sequence[str] = (),
+        category_field: str = "category",
+        where: Filter | Mapping[str, object] | None = None,
+        scope: Scope | str | None = Scope.VIDEO,
+        limit: int = 10,
+    ) -> Result:
+        """Videos, or clips, that somebody may like; never the examples themselves (`core.recommending`).
+
+        Args:
+            like: What is liked: ids of records or videos, hits, or media such as `{"image": "frame.jpg"}`.
+            unlike: What isn't.
+            profile: What interests the person, in words; several are joined into one text with the mood.
+            mood: What it should feel like, in words.
+            category: Only of this category, or one of these.
+            category_field: The declared field that holds it.
+            where: A condition.
+            scope: `video`, `clip`, or None for both.
+            limit: Hits.
+
+        Raises:
+            InvalidQueryError: Nothing is asked for, or something can't be read.
+            NotFoundError: An example isn't there.
+        """
+        from .recommending import Wish, query_of
+
+        wish = Wish(like, unlike, profile, mood, category, category_field, where, scope, limit)
+        whole = self.count(F.scope == Scope.VIDEO.value) > 0  # where a store vectorizes, there are clips only
+        query = query_of(wish, self._example, self._opened().schema, whole=whole)
+        return self.search_many([query])[0]
 
     # -- looking up ---------------------------------------------------------------------------------------
 
@@ -298,6 +350,28 @@ class VideoSearch:
     def count(self, where: Filter | Mapping[str, object] | None = None) -> int:
         """How many records match."""
         return self._opened().count(where if isinstance(where, Filter) else from_json(where))
+
+    def facets(
+        self,
+        *names: str,
+        where: Filter | Mapping[str, object] | None = None,
+        scope: Scope | str | None = Scope.CLIP,
+        limit: int = 20,
+    ) -> dict[str, Facet]:
+        """The values of fields and how many records have each, the least and the greatest (`core.facets`).
+
+        Args:
+            names: Declared fields, or columns that every record has; all declared fields when left out.
+            where: Only among records that match.
+            scope: `clip`, `video` to count whole videos, or None for both.
+            limit: Values of each field, the commonest first.
+
+        Raises:
+            InvalidQueryError: There is no such field, or the condition is wrong.
+        """
+        from .facets import facets
+
+        return facets(self._opened(), names, Query(where=where, scope=scope).condition(), limit)
 
     def path(self, hit: Hit | Record | Manifest) -> Path:
         """A local file with the hit's video, where it lies on this machine; `local` also fetches it.
@@ -378,7 +452,9 @@ class VideoSearch:
                 self._downloads.close()
             if self._journal:
                 self._journal.close()
-            self._store = self._journal = None
+            if self._caches:
+                self._caches.close()
+            self._store = self._journal = self._caches = None
 
     def __enter__(self) -> Self:
         """This object."""
@@ -423,18 +499,25 @@ class VideoSearch:
     def _manifests(self) -> Manifests:
         return Manifests(self.stack.objects, self._opened().meta.uid)
 
-    def _planner(self) -> Planner:
+    def _planner(self) -> RerankingPlanner:
         from .reranked import RerankingPlanner
 
-        stack = self.stack
+        stack, caches = self.stack, self._cached()
         return RerankingPlanner(
             self._opened(),
             stack.embedder,
             Staging(stack.objects),
             self._media,
             stack.recipe,
+            caches.vectors,
+            caches.answers,
             stack=stack,
         )
+
+    def _cached(self) -> Caches:
+        with self._lock:
+            self._caches = self._caches or Caches.of(self.stack)
+            return self._caches
 
     def _intake(self, store: VectorStore | None) -> Intake:
         from .intake import Intake
@@ -455,6 +538,10 @@ class VideoSearch:
                     self.stack.state / f"{self.stack.name}-{self.stack.collection}.sqlite"
                 )
             return self._journal
+
+    def _example(self, id: str) -> Record:
+        """The record of an id, or the one that stands for the video of an id."""
+        return self.get(id) or self._whole(self.video_id(id))
 
     def _whole(self, video_id: str) -> Record:
         """The record that stands for a whole video."""

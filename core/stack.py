@@ -33,6 +33,8 @@ class Stack:
         workers: Videos taken in at once.
         rate: What embedding costs; nothing is known of it when left out.
         reranker: Puts the best candidates of a search into another order; None where there is none.
+        query_cache_mb: Megabytes of vectors of queries kept in `state`; 0 keeps none.
+        cache_results: Whether whole answers are kept in memory until somebody writes.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Stack:
     workers: int = 2
     rate: Rate = field(default_factory=Rate)
     reranker: Reranker | None = None
+    query_cache_mb: int = 64
+    cache_results: bool = False
 
     @property
     def space(self) -> Space:

@@ -17,8 +17,8 @@ from .capabilities import Capabilities, Feature, Form
 from .checks import checked_id, checked_ids, checked_patch, checked_record, checked_request, checked_where
 from .deadline import time_left, within
 from .errors import ConfigurationError, InvalidQueryError, NotFoundError, UnsupportedError
-from .fields import FieldType
-from .filters import ALL, Filter
+from .fields import BUILT_IN, Column, FieldType, Value, did_you_mean, from_column, shown
+from .filters import ALL, F, Filter
 from .lowering import Always
 from .media import Modality
 from .records import Hit, Record, Text
@@ -61,6 +61,9 @@ class VectorStore(Adapter, ABC):
 
     settles: float = 60.0
     """Seconds that `wait` gives writes to become searchable, where it isn't told how many."""
+
+    written: object = None
+    """Another one with every write through this instance: before it, after it, and once it is searchable."""
 
     _meta: CollectionMeta | None = None
     _last_where: tuple[Filter | None, Where] = (None, Where(ALL, Always()))
@@ -147,7 +150,7 @@ class VectorStore(Adapter, ABC):
         spec, source, receipt = self.meta.spec, iter(records), Receipt()
         while batch := list(islice(source, self.can.max_batch)):
             last = {record.id: checked_record(record, spec, spec.fields) for record in batch}
-            receipt += self._attempt(partial(self._upsert, list(last.values())))
+            receipt += self._attempt_write(partial(self._upsert, list(last.values())))
         return receipt
 
     @final
@@ -184,7 +187,7 @@ class VectorStore(Adapter, ABC):
         if ids is not None:
             return self._in_batches(checked_ids(ids), self._delete)
         checked = self._where(where if where is not None else ALL)
-        return self._attempt(lambda: self._delete_where(checked))
+        return self._attempt_write(lambda: self._delete_where(checked))
 
     @final
     def wait(self, *receipts: Receipt, timeout: float | None = None) -> None:
@@ -196,6 +199,7 @@ class VectorStore(Adapter, ABC):
         self._check_open()
         with within(self.settles if timeout is None else timeout):
             self._translated(lambda: self._wait(receipts, time_left()))
+        self.written = object()
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -236,6 +240,29 @@ class VectorStore(Adapter, ABC):
         """How many records match, exactly."""
         checked = self._where(where)
         return self._attempt(lambda: self._count(checked))
+
+    @final
+    def facet(self, name: str, where: Filter = ALL, *, most: int = 10_000) -> dict[Value, int] | None:
+        """The values of a field among the records that match, with how many have each; in no order.
+
+        - Only where `Feature.FACET` is claimed, else `UnsupportedError`; `core.facets` does it everywhere.
+        - A record counts once for each value of a list.
+        - None where the engine can't for this column, or where there are more than `most` values.
+        """
+        kind = {**self.schema, **BUILT_IN}.get(name)
+        if kind is None:
+            hint = did_you_mean(name, (*self.schema, *BUILT_IN))
+            raise InvalidQueryError(f"there is no field {shown(name)}", hint=hint)
+        if Feature.FACET not in self.can.features:
+            raise UnsupportedError(
+                f"{self.can.form} doesn't count values", hint="ask through VideoSearch.facets, which scans"
+            )
+        checked = self._where(where if name in BUILT_IN else where & F[name].exists())
+        found = self._attempt(lambda: self._facet(name, checked, most + 1))
+        if found is None or len(found) > most:
+            return None
+        element = FieldType.STRING if kind is FieldType.STRINGS else kind
+        return {from_column(element, value): count for value, count in found.items()}
 
     def query_embedder(self) -> Embedder | None:
         """An embedder of the store's own space, where a store that vectorizes offers one."""
@@ -282,6 +309,10 @@ class VectorStore(Adapter, ABC):
     @abstractmethod
     def _count(self, where: Where) -> int:
         """Count all that match."""
+
+    def _facet(self, column: str, where: Where, most: int) -> dict[Column, int] | None:
+        """Count the values of a stored column, `most` of them; written where `Feature.FACET` is claimed."""
+        return None
 
     @abstractmethod
     def _drop(self) -> None:
@@ -335,8 +366,16 @@ class VectorStore(Adapter, ABC):
     def _in_batches(self, ids: list[str], action: Callable[[list[str]], Receipt]) -> Receipt:
         receipt = Receipt()
         for part in self._parts(ids):
-            receipt += self._attempt(partial(action, part))
+            receipt += self._attempt_write(partial(action, part))
         return receipt
+
+    def _attempt_write(self, action: Callable[[], Receipt]) -> Receipt:
+        """As `_attempt`, and tells whoever keeps answers."""
+        self.written = object()
+        try:
+            return self._attempt(action)
+        finally:
+            self.written = object()
 
     def _parts(self, ids: list[str]) -> Iterator[list[str]]:
         self._check_open()

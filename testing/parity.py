@@ -22,11 +22,14 @@ from hypothesis import strategies as st
 
 from ..backends.memory import MemoryStore
 from ..core.capabilities import Feature
+from ..core.facets import facets
+from ..core.fields import BUILT_IN
 from ..core.filters import ALL, Filter
 from ..core.records import Hit, Record
 from ..core.requests import Group, Lexical, NearVector, SearchRequest
 from ..core.store import VectorStore
 from .store import StoreTests
+from .store.rows import SCHEMA
 from .strategies import Change, changes, filters, records, seeded
 
 __all__ = ["ParityContract"]
@@ -113,6 +116,18 @@ class ParityContract(StoreTests):
                     (expected,), (answer,) = exact.search([request]), store.search([request])
                     scores = {hit.id: hit.score for hit in answer.hits}
                     assert scores == pytest.approx({hit.id: hit.score for hit in expected.hits}, abs=1e-4)
+
+        self.try_examples(pair, check)
+
+    def test_facets_agree_with_the_exact_store(self, pair: tuple[VectorStore, VectorStore]) -> None:
+        names = [*SCHEMA, *BUILT_IN]
+
+        def check(store: VectorStore, exact: VectorStore, example: _Example) -> None:
+            for where in (ALL, *example.wheres):
+                note(f"where {where!r}")
+                found = facets(store, names, where, _MANY)
+                assert found == facets(exact, names, where, _MANY)
+                assert found["video_id"].records == exact.count(where)
 
         self.try_examples(pair, check)
 

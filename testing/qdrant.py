@@ -257,6 +257,12 @@ def _scroll(server: Imitation, name: str, asked: models.ScrollRequest) -> object
     return {"points": page, "next_page_offset": following}
 
 
+def _facet(server: Imitation, name: str, asked: models.FacetRequest) -> object:
+    if asked.key not in server.indexes[server.known(name)]:
+        raise RefusedError(400, f'Bad request: Index required but not found for "{asked.key}"')
+    return server.local.facet(name, asked.key, facet_filter=asked.filter, limit=asked.limit or 10, exact=True)
+
+
 def _count(server: Imitation, name: str, asked: models.CountRequest) -> object:
     return server.local.count(server.known(name), count_filter=asked.filter, exact=True)
 
@@ -282,5 +288,6 @@ _ROUTES: Mapping[str, tuple[Any, _Action]] = {
     "POST /collections/{name}/points/query/batch": (models.QueryRequestBatch, _search),
     "POST /collections/{name}/points/query/groups": (models.QueryGroupsRequest, _group),
     "POST /collections/{name}/points/scroll": (models.ScrollRequest, _scroll),
+    "POST /collections/{name}/facet": (models.FacetRequest, _facet),
     "POST /collections/{name}/points/count": (models.CountRequest, _count),
 }

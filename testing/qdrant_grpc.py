@@ -212,6 +212,13 @@ def _count(server: Imitation, asked: Any) -> Any:
     return wire.CountResponse(result=wire.CountResult(count=counted.count))
 
 
+def _facet(server: Imitation, asked: Any) -> Any:
+    name, where = server.known(asked.collection_name), _filter(asked, "filter")
+    found = server.local.facet(name, asked.key, facet_filter=where, limit=asked.limit, exact=True)
+    hits = [RestToGrpc.convert_facet_value_hit(hit) for hit in found.hits]
+    return wire.FacetResponse(hits=hits)
+
+
 def _filter(asked: Any, name: str) -> models.Filter | None:
     return GrpcToRest.convert_filter(getattr(asked, name)) if asked.HasField(name) else None
 
@@ -251,5 +258,6 @@ _METHODS: dict[str, dict[str, tuple[Any, Callable[[Imitation, Any], Any]]]] = {
         "QueryGroups": (wire.QueryPointGroups, _group),
         "Scroll": (wire.ScrollPoints, _scroll),
         "Count": (wire.CountPoints, _count),
+        "Facet": (wire.FacetCounts, _facet),
     },
 }

@@ -14,12 +14,14 @@ from qdrant_client import QdrantClient, models
 from ...core import lexical
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
+from ...core.fields import Column
 from ...core.records import Hit, Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Group, Lexical, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
 from . import points
 from .filters import Vocabulary
+from .indexes import countable
 from .options import Options
 
 T = TypeVar("T")
@@ -259,6 +261,18 @@ class QdrantClientStore(VectorStore):
     def _count(self, where: Where) -> int:
         condition = FILTERS.condition(where.node)
         return int(self._call(QdrantClient.count, count_filter=condition, exact=True).count)
+
+    def _facet(self, column: str, where: Where, most: int) -> dict[Column, int] | None:
+        if not countable(column, self.schema):
+            return None
+        found = self._call(
+            QdrantClient.facet,
+            key=points.path(column),
+            facet_filter=FILTERS.condition(where.node),
+            limit=most,
+            exact=True,
+        )
+        return {hit.value: hit.count for hit in found.hits if hit.count}
 
     # -- inside -------------------------------------------------------------------------------------------
 

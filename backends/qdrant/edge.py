@@ -11,6 +11,7 @@ from uuid import UUID
 import qdrant_edge
 from qdrant_edge import (
     CountRequest,
+    FacetRequest,
     FieldCondition,
     Filter,
     HasIdCondition,
@@ -36,7 +37,7 @@ from ...core import lexical
 from ...core.capabilities import Capabilities
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
-from ...core.fields import Schema
+from ...core.fields import Column, Schema
 from ...core.records import Hit, Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Lexical, Near, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec
@@ -45,6 +46,7 @@ from . import points
 from .filters import Vocabulary
 from .folder import CollectionFolder, translate
 from .forms import EDGE
+from .indexes import countable
 from .options import Hnsw, Options, Quantization
 
 _FILTERS = Vocabulary(
@@ -215,6 +217,15 @@ class QdrantEdgeStore(VectorStore):
 
     def _count(self, where: Where) -> int:
         return self._folder.shard.count(CountRequest(exact=True, filter=_FILTERS.condition(where.node)))
+
+    def _facet(self, column: str, where: Where, most: int) -> dict[Column, int] | None:
+        if not countable(column, self.schema):
+            return None
+        request = FacetRequest(
+            points.path(column), limit=most, exact=True, filter=_FILTERS.condition(where.node)
+        )
+        hits = self._folder.shard.facet(request).hits
+        return {hit.value: hit.count for hit in hits if hit.count}  # the index remembers deleted values
 
     # -- inside -------------------------------------------------------------------------------------------
 

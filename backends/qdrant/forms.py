@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ...core.capabilities import Feature, Form
 
-_ANY = frozenset({Feature.EXACT, Feature.PREFIX, Feature.ADD_FIELD, Feature.LEXICAL})
+_ANY = frozenset({Feature.EXACT, Feature.PREFIX, Feature.ADD_FIELD, Feature.LEXICAL, Feature.FACET})
 _CLIENT = _ANY | {Feature.GROUP}
 _SERVER = _CLIENT | {Feature.DURABLE, Feature.SHARED}
 _UNTRIED = "qdrant-client 1.20.0 against an imitation of the transport; no server yet"

@@ -55,6 +55,12 @@ _TYPES = {
 }
 
 
+def countable(column: str, schema: Schema) -> bool:
+    """Whether Qdrant counts the values of a column: its index finds equal ones, as none of floats does."""
+    index = wanted(schema, None).get(points.path(column))
+    return index is not None and index.lookup and index.type is not IndexType.FLOAT
+
+
 def wanted(fields: Schema, tenant: str | None) -> dict[str, Index]:
     """The indexes of a collection, by the path of the column in the payload."""
     declared = {name: Index(_TYPES[kind], tenant=name == tenant) for name, kind in fields.items()}

@@ -51,6 +51,7 @@ class VikingDBQueryEmbedder(Embedder):
         self._vectorize = vectorize
         self._turn = turn
         self.space = vectorize.space
+        self.query_settings = {"fps": vectorize.fps}
         self.accepts = {
             one: HandOver(SCHEMES, max_bytes=_MAX_BYTES.get(one)) for one in vectorize.known.modalities
         }

@@ -110,6 +110,7 @@ class ArkEmbedder(Embedder):
         self._known = known
         self._model = model or f"{models.NAME}-{version}"
         self._fps, self._send_fps = fps, send_fps
+        self.query_settings = {"fps": fps, "send_fps": send_fps}
         self._service = Service(api_key=_key(api_key), base_url=base_url, patience=patience)
 
     def _embed_query(self, parts: Sequence[Media]) -> Embedded:

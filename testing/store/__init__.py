@@ -20,11 +20,12 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{name}"
-        for name in ("base", "filtering", "life", "reading", "searching", "sharing", "wording", "writing")
+        for name in "base faceting filtering life reading searching sharing wording writing".split()
     )
 )
 
 from .base import MakeStore, StoreTests  # noqa: E402 - asserts are rewritten on import
+from .faceting import FacetingTests  # noqa: E402
 from .filtering import FilteringTests  # noqa: E402
 from .life import LifeTests  # noqa: E402
 from .reading import ReadingTests  # noqa: E402
@@ -37,6 +38,13 @@ __all__ = ["MakeStore", "StoreContract", "StoreTests"]
 
 
 class StoreContract(
-    LifeTests, WritingTests, SearchingTests, WordingTests, ReadingTests, FilteringTests, SharingTests
+    LifeTests,
+    WritingTests,
+    SearchingTests,
+    WordingTests,
+    ReadingTests,
+    FacetingTests,
+    FilteringTests,
+    SharingTests,
 ):
     """Every test of the contract. Inherit it and write the fixture `make_store` (see `StoreTests`)."""

@@ -78,7 +78,7 @@ def test_search_prints_hits_in_seconds(filled: Shell) -> None:
     }
     assert hit["uri"].endswith((".mp4", ".webm"))
     assert 0 <= hit["start"] < hit["end"] <= 6.1
-    assert set(document["timing"]) == {"embed", "search", "fetch", "total"}
+    assert set(document["timing"]) == {"embed", "search", "fetch", "cache", "total"}
     assert len(document["hits"]) == 2
 
 

@@ -77,7 +77,8 @@ VARIABLES = {
         {"POLYREEL_STACKS__LOCAL____PATH": "x"},
         (
             "POLYREEL_STACKS__LOCAL____PATH in {} is no setting; "
-            "known are collection, embedder, fields, objects, preset, recipe, reranker, state, store"
+            "known are cache_results, collection, embedder, fields, objects, preset, query_cache_mb, recipe, "
+            "reranker, state, store"
         ),
     ),
 }
