@@ -4,7 +4,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.setup-stamp
 # Extras that the tests need; the other SDKs are optional.
-EXTRAS = shots,clip,s3,bundle,explore,volcengine,milvus,qdrant,twelvelabs,tos
+EXTRAS = shots,clip,s3,bundle,explore,volcengine,ark,milvus,qdrant,twelvelabs,tos
 TYPES = build/types
 PYTEST_ARGS =
 

@@ -155,6 +155,10 @@ def _tell(report: IngestReport, kind: str) -> None:
         output.message(undeclared(report.undeclared))
     if report.estimate and report.estimate.is_unknown:
         output.message(f"what is unknown can be set in the section [rates.{kind}] of the configuration")
+    if report.totals.frame_tokens:
+        output.message(
+            f"`enrich` would then show {report.totals.frame_tokens:,} tokens of frames to the model"
+        )
     if report.unsettled:
         output.message(f"the videos are in, but the store isn't settled: {report.unsettled}")
     if report.stopped:

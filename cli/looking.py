@@ -15,6 +15,7 @@ from . import options, output
 if TYPE_CHECKING:
     from ..config import Settings
     from ..core.stack import Stack
+    from ..core.understanding import VideoUnderstanding
 
 Check = tuple[str, bool, str]
 """What was looked at, whether it is well, and what was found."""
@@ -51,17 +52,18 @@ def stacks(config: options.Config = None, as_json: options.Json = False) -> None
     Example: polyreel stacks
     """
     from ..config import load
+    from ..config.layers import ROLES
 
     settings = load(config)
     rows = []
     for name in settings.stack_names:
         chosen = settings.stack(name)
-        kinds = {role: chosen.kind(role) for role in ("store", "embedder", "objects")}
+        kinds = {role: chosen.kind(role) for role in ROLES}
         rows.append({"name": name, "default": name == settings.default_stack, **kinds})
     if as_json:
         output.document({"stacks": rows})
         return
-    columns = ("name", "store", "embedder", "objects")
+    columns = ("name", "store", "embedder", "objects", "understanding")  # as many as fit into 80 characters
     cells = [
         [*(str(row[column] or "-") for column in columns), "default" if row["default"] else ""]
         for row in rows
@@ -121,6 +123,8 @@ def _checks(name: str | None, config: Path | None) -> Iterator[Check]:
     if settings:
         yield _checked("stack", lambda: _built(settings[0], stacks))
     for built in stacks:
+        if built.understanding:
+            yield _checked("understanding", partial(_understanding, built.understanding))
         yield _checked("files", partial(_files, built))
         yield _checked("collection", partial(_collection, built))
 
@@ -156,6 +160,12 @@ def _built(settings: Settings, stacks: list[Stack]) -> str:
     stacks.append(built)
     embedder = built.embedder.kind if built.embedder else "in the store"
     return f"{built.name}: store {built.store.kind}, embedder {embedder}, objects {built.objects.kind}"
+
+
+def _understanding(model: VideoUnderstanding) -> str:
+    """Load what it needs; the service isn't asked, for every answer is paid."""
+    model.load()
+    return f"{model.kind}: {model.model}, not asked"
 
 
 def _files(built: Stack) -> str:

@@ -73,6 +73,13 @@ def message(text: str) -> None:
     sys.stderr.write(_printable(redacted(text)) + "\n")
 
 
+def piece(text: str, *, aside: bool = False) -> None:
+    """Print a piece of a text as it comes, on stdout or aside on stderr; lines stay lines."""
+    stream = sys.stderr if aside else sys.stdout
+    stream.write("\n".join(map(_printable, text.split("\n"))))
+    stream.flush()
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on a terminal, and tab-separated lines elsewhere."""
     if not sys.stdout.isatty():

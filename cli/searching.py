@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.logs import redacted
-from . import options, output
+from . import describing, options, output
 from . import search_options as asked
 from .progress import saving
 
@@ -33,6 +33,11 @@ Open = Annotated[
     bool, typer.Option("--open", help="Print an address of each hit that a player opens at its time.")
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print how the query was answered.")]
+Verify = Annotated[
+    list[str] | None,
+    typer.Option(help="A criterion that a paid model checks on the best hits' moments; may be given again."),
+]
+VerifyTop = Annotated[int, typer.Option("--verify-top", help="How many hits are checked.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -70,6 +75,8 @@ def search(
     save_to: SaveTo = None,
     open_: Open = False,
     explain: Explain = False,
+    verify: Verify = None,
+    verify_top: VerifyTop = 5,
     stack: options.Stack = None,
     config: options.Config = None,
     as_json: options.Json = False,
@@ -106,6 +113,8 @@ def search(
             diversity=diversity,
             distinct=distinct,
             channels=asked.numbers("channel", channel) or None,
+            verify=verify or (),
+            verify_top=verify_top,
         )
         show(found_in, result, Shown(save_to, open_, explain, as_json))
 
@@ -168,6 +177,7 @@ def show(search: VideoSearch, result: Result, wanted: Shown) -> None:
         output.document({**result.to_json(), **played, **(_saved(saved, missed) if wanted.save_to else {})})
     else:
         output.hits(result)
+        describing.verdicts(result)
         if wanted.explain:
             output.line(json.dumps(result.explain, ensure_ascii=False))
         for text in (*filter(None, urls.values()), *map(str, saved)):

@@ -38,6 +38,7 @@ def build_stack(settings: Settings, name: str | None = None) -> Stack:
         cache_results=chosen.cache_results,
         workers=settings.ingest.workers,
         rate=settings.rates.get(chosen.kind("embedder") or chosen.kind("store") or "", Rate()),
+        understanding_rate=settings.rates.get(chosen.kind("understanding") or "", Rate()),
         **adapters,
     )
 

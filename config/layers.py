@@ -19,7 +19,7 @@ from .values import suggestion
 
 CONFIG = f"{PREFIX}CONFIG"
 FILE = "polyreel.toml"
-ROLES = ("store", "embedder", "objects", "reranker")
+ROLES = ("store", "embedder", "objects", "reranker", "understanding")
 NEEDED = ("store", "objects")
 """The roles that no stack lacks."""
 PLACES = frozenset({"path", "client_path", "client_memory", "url"})

@@ -47,6 +47,7 @@ class StackSettings:
         objects: The same for the object store.
         embedder: The same; None where the store vectorizes.
         reranker: The same; None where searches can't be reranked.
+        understanding: The same of a model that looks at videos; None where there is none.
         fields: Declared fields.
         recipe: How videos are cut and sampled.
         query_cache_mb: Megabytes of vectors of queries kept in `state`; 0 keeps none.
@@ -61,6 +62,7 @@ class StackSettings:
     objects: Tree
     embedder: Tree | None = None
     reranker: Tree | None = None
+    understanding: Tree | None = None
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     recipe: Recipe = field(default_factory=Recipe)
     query_cache_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 64
@@ -85,7 +87,8 @@ class Settings(BaseSettings):
     ingest: InstanceOf[Ingest]
     """How videos are taken in."""
     rates: Mapping[str, InstanceOf[Rate]]
-    """What embedding costs and how fast it is, by the kind of the embedder, or of a store that vectorizes."""
+    """What embedding costs and how fast it is, by the kind of the embedder, or of a store that vectorizes;
+    and what tokens cost, by that of the model that looks at videos."""
     stacks: Mapping[str, InstanceOf[StackSettings]] = Field(repr=False, exclude=True)
     """The settings of every stack by name; kept out of `repr` and dumps, since they may hold secrets."""
 
@@ -182,7 +185,7 @@ def _default(leaf: Node, given: str | None, stacks: Mapping[str, object]) -> str
 def _rates(tree: Tree) -> dict[str, Rate]:
     """The rates by kind; those of a kind that no adapter has are refused, for its name may be mistyped."""
     written = {kind: node for kind, node in tree.children.items() if not _ships(node)}
-    known = {**kinds("embedder"), **kinds("store")} if written else {}
+    known = {**kinds("embedder"), **kinds("store"), **kinds("understanding")} if written else {}
     for kind, node in written.items():
         if kind not in known:
             raise ConfigurationError(f"{node.where}: there is no such kind", hint=nearest(kind, known))

@@ -133,7 +133,7 @@ class Bundle:
     @contextmanager
     def _opened(self, part: Part) -> Iterator[Any]:
         with readable(self.path), pyarrow().parquet.ParquetFile(self.path / part.name) as file:
-            if not file.schema_arrow.equals(self._rows.schema):
+            if not self._rows.reads(file.schema_arrow):
                 raise IntegrityError(
                     f"{self.path / part.name} has other columns than {INDEX} declares",
                     hint="take another copy of it",

@@ -29,6 +29,7 @@ _OWN: dict[str, Callable[[Record], object]] = {
     "text_tags": lambda record: record.text.tags,
     "text_caption": lambda record: record.text.caption,
     "text_transcript": lambda record: record.text.transcript,
+    "text_generated": lambda record: record.text.generated,
     "extra": lambda record: json.dumps(dict(record.extra), ensure_ascii=False) if record.extra else None,
 }
 """The columns that every bundle has, beside the vector and the declared fields."""
@@ -61,6 +62,11 @@ class Rows:
         self._dimension = spec.space.dimension
         self.schema: pa.Schema = self._schema()
 
+    def reads(self, schema: pa.Schema) -> bool:
+        """Whether a table has the columns; one that is older than `text_generated` lacks that."""
+        older = self.schema.remove(self.schema.get_field_index("text_generated"))
+        return bool(schema.equals(self.schema) or schema.equals(older))
+
     def table(self, records: Sequence[Record]) -> pa.Table:
         """A table of records that have vectors."""
         columns = {name: [read(record) for record in records] for name, read in _OWN.items()}
@@ -72,7 +78,7 @@ class Rows:
 
     def records(self, table: pa.Table) -> list[Record]:
         """The opposite of `table`; vectors are rows of an array of float32."""
-        own = [table.column(name).to_pylist() for name in _OWN]
+        own = [_column(table, name) for name in _OWN]
         names = list(self._fields)
         values = zip(*(self._values(table, name) for name in names), strict=True)
         fields = [dict(zip(names, row, strict=True)) for row in values] if names else [{}] * len(table)
@@ -138,8 +144,13 @@ class Rows:
         return list(np.concatenate(chunks).reshape(-1, self._dimension)) if chunks else []
 
 
+def _column(table: pa.Table, name: str) -> list[Any]:
+    """The values of a column of ours; a bundle that is older than the column has empty texts."""
+    return table.column(name).to_pylist() if name in table.column_names else [""] * len(table)
+
+
 def _record(row: dict[str, Any], fields: dict[str, object], vector: Vector) -> Record:
-    text = {name: row.pop(_TEXT + name) for name in ("title", "tags", "caption", "transcript")}
+    text = {name: row.pop(_TEXT + name) for name in ("title", "tags", "caption", "transcript", "generated")}
     extra = row.pop("extra")
     return Record(
         **{**row, "scope": Scope(row["scope"]), "channel": Channel(row["channel"])},

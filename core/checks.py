@@ -184,7 +184,7 @@ def _check_texts(record: Record) -> None:
         raise _no_text(text, _named(record))
     own = (record.video_id, record.uri, record.recipe)
     try:
-        "".join((*own, text.title, *text.tags, text.caption, text.transcript)).encode()
+        "".join((*own, text.title, *text.tags, text.caption, text.transcript, text.generated)).encode()
     except (UnicodeEncodeError, TypeError) as error:
         raise InvalidQueryError(f"{_named(record)} has a text that is no UTF-8 string") from error
 
@@ -192,7 +192,7 @@ def _check_texts(record: Record) -> None:
 def _check_text(text: object, what: str) -> None:
     if not isinstance(text, Text):
         raise _no_text(text, what)
-    _check_strings((text.title, *text.tags, text.caption, text.transcript), what)
+    _check_strings((text.title, *text.tags, text.caption, text.transcript, text.generated), what)
 
 
 def _check_strings(texts: Sequence[str], what: str) -> None:

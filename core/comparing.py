@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -101,6 +101,8 @@ class Comparer:
         uri = source.uri or self._uri(source.path, video_id)
         outcome, reason = self._outcome(manifest, uri, hashes, video_id)
         embeds = self._embeds(outcome, text_changed=manifest is None or manifest.text_hash != hashes[0])
+        if manifest and manifest.generated:  # it stays with the video, whatever becomes of its own text
+            source = replace(source, generated=manifest.generated)
         return Plan(source, video_id, uri, outcome, fields, extra, hashes, manifest, embeds, reason)
 
     def requests(self, clips: int) -> int:

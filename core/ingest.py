@@ -28,6 +28,7 @@ from .retrying import remember
 from .running import KeyLocks, Stop, concurrently
 from .sources import Found, Remote, Source, Unreadable
 from .store import VectorStore
+from .understanding import VideoUnderstanding
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Ingest:
         rate: Of the embedder, for a dry run.
         stop: Ends the run early.
         details: Whether the report holds every video, and not only what failed or is damaged.
+        understanding: The stack's model that looks at videos, for a dry run.
     """
 
     store: VectorStore | None
@@ -54,6 +56,7 @@ class Ingest:
     dry_run: bool = False
     stop: Stop = field(default_factory=Stop)
     details: bool = True
+    understanding: VideoUnderstanding | None = None
     _alone: KeyLocks = field(default_factory=KeyLocks)
 
     def run(self, sources: Iterable[Found], listener: Listener) -> IngestReport:
@@ -116,7 +119,9 @@ class Ingest:
         seconds, clips = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
         estimate = self.rate.estimate(seconds=seconds, clips=clips, requests=self.comparer.requests(clips))
         shots = self.maker.recipe.segmentation is Segmentation.SHOTS
-        return replace(report, records=clips, duration=seconds, estimate=replace(estimate, approximate=shots))
+        frames = self.understanding.plan(info) if self.understanding else None
+        estimate = replace(estimate, approximate=shots)
+        return replace(report, records=clips, duration=seconds, estimate=estimate, frame_plan=frames)
 
     # -- doing --------------------------------------------------------------------------------------------
 
@@ -254,6 +259,7 @@ class Ingest:
                 text=plan.source.text,
                 fields=plan.values,
                 ingested=datetime.now(UTC).isoformat(timespec="seconds"),
+                generated=plan.source.generated,
             )
         )
         named = set(receipt.upserted)

@@ -86,6 +86,7 @@ class Intake:
             dry_run=options.dry_run,
             stop=options.stop or Stop(),
             details=options.details,
+            understanding=stack.understanding if options.dry_run else None,
         )
         if options.retry_failed:
             sources = retried(self.journal.failures(), paths, files, described, stack.objects)

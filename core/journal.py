@@ -1,8 +1,8 @@
 """The journal: one SQLite file for each stack and collection. Losing it costs money and time, never data.
 
 It remembers what would be paid for twice (tasks submitted to providers), what is slow to find out again
-(digests of files), which files failed and what was said of them, and which records `gc` saw without a
-manifest.
+(digests of files), which files failed and what was said of them, which records `gc` saw without a manifest,
+and what a model that looks at videos answered, with the files that its service holds.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS handed (
 CREATE TABLE IF NOT EXISTS remotes (address TEXT PRIMARY KEY, mark TEXT NOT NULL, sha256 TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS failures (path TEXT PRIMARY KEY, reason TEXT NOT NULL, failed REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS given (path TEXT PRIMARY KEY, known TEXT NOT NULL, signed INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS said (
+    kind TEXT, key TEXT, value TEXT NOT NULL, expires REAL, PRIMARY KEY (kind, key));
 CREATE TABLE IF NOT EXISTS orphans (record TEXT PRIMARY KEY, seen REAL NOT NULL, looked REAL NOT NULL);
 """
 
@@ -211,6 +213,30 @@ class Journal:
                 )
                 for path, reason, failed, known, signed in cursor
             ]
+
+    def recall(self, kind: str, key: str) -> dict[str, Any] | None:
+        """What `keep` wrote down, unless that has expired."""
+        row = self._one(
+            "SELECT value FROM said WHERE kind=? AND key=? AND (expires IS NULL OR expires>?)",
+            (kind, key, time.time()),
+        )
+        return dict(json.loads(row[0])) if row else None
+
+    def keep(self, kind: str, key: str, value: Mapping[str, object], *, expires: float | None = None) -> None:
+        """Write down what a model, or the service behind it, said; `expires` in seconds since 1970."""
+        row = (kind, key, json.dumps(dict(value), ensure_ascii=False), expires)
+        self._run("INSERT OR REPLACE INTO said VALUES (?,?,?,?)", row)
+
+    def let_go(self, kind: str, key: str) -> None:
+        """Forget what `keep` wrote down."""
+        self._run("DELETE FROM said WHERE kind=? AND key=?", (kind, key))
+
+    def kept(self, kind: str, start: str = "") -> dict[str, dict[str, Any]]:
+        """All of a kind whose keys begin like this, expired or not, by key."""
+        sql = "SELECT key, value FROM said WHERE kind=? AND substr(key, 1, ?)=? ORDER BY key"
+        values = (kind, len(start), start)
+        with self._errors(), self._lock, closing(self._connection.execute(sql, values)) as cursor:
+            return {key: dict(json.loads(value)) for key, value in cursor}
 
     def orphan(self, record: str, now: float) -> float:
         """Remember that no manifest names a record; returns since when that is known, seconds since 1970."""

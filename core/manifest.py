@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
 from .errors import IntegrityError, NotFoundError
+from .generated import Generated
 from .objects import ObjectStore
 from .records import Text
 
@@ -35,6 +36,7 @@ class Manifest:
         height: Pixels of the upright picture.
         damage: What of the file couldn't be read.
         ingested: When it was written, ISO 8601.
+        generated: What a model said of it (`polyreel enrich`); None where none was asked.
     """
 
     video_id: str
@@ -53,6 +55,7 @@ class Manifest:
     damage: str | None = None
     ingested: str = ""
     format: int = 1
+    generated: Generated | None = None
 
     @property
     def title(self) -> str:
@@ -61,7 +64,8 @@ class Manifest:
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
-        return {**asdict(self), "text": self.text.to_json()}
+        said = {"generated": self.generated.to_json() if self.generated else None}
+        return {**asdict(self), "text": self.text.to_json(), **said}
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Manifest:
@@ -71,6 +75,8 @@ class Manifest:
         text, records, clips = parts.get("text"), parts["records"], parts.get("clips", [])
         parts["text"] = Text.from_json(text) if isinstance(text, Mapping) else Text()
         parts |= {"records": tuple(records), "clips": tuple(clips)}  # type: ignore[arg-type]
+        said = parts.get("generated")
+        parts["generated"] = Generated.from_json(said) if isinstance(said, Mapping) else None
         return cls(**parts)  # type: ignore[arg-type]
 
 

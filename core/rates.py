@@ -20,12 +20,16 @@ class Rate:
             counts as 0.
         currency: Of the prices, as it shall be printed.
         speed: Seconds of video embedded in a second, by all workers together; None is unknown.
+        price_per_million_input: For tokens that a model which looks at videos is given; None is unknown.
+        price_per_million_output: For tokens of its answers and of its reasoning; None is unknown.
     """
 
     price_per_minute: float | None = None
     price_per_request: float | None = None
     currency: str = ""
     speed: float | None = None
+    price_per_million_input: float | None = None
+    price_per_million_output: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no rate can be.
@@ -33,7 +37,8 @@ class Rate:
         Raises:
             ConfigurationError: A price is below 0, or the speed is not above 0.
         """
-        for name in ("price_per_minute", "price_per_request"):
+        prices = ("minute", "request", "million_input", "million_output")
+        for name in (f"price_per_{each}" for each in prices):
             price = getattr(self, name)
             if price is not None and price < 0:
                 raise ConfigurationError(f"{name} is {price:g}; it must be at least 0")
@@ -46,6 +51,13 @@ class Rate:
         cost = (self.price_per_minute or 0) * seconds / 60 + (self.price_per_request or 0) * requests
         spent = None if self.speed is None else seconds / self.speed
         return Estimate(seconds, clips, requests, cost if priced else None, self.currency, spent)
+
+    def tokens(self, given: float, made: float) -> float | None:
+        """What tokens cost that a model is given and makes; None where a price that is needed is unknown."""
+        counts = ((given, self.price_per_million_input), (made, self.price_per_million_output))
+        if any(count and price is None for count, price in counts):
+            return None
+        return sum(count * (price or 0.0) for count, price in counts) / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

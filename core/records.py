@@ -58,20 +58,21 @@ class ScoreKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What people wrote or said about a record."""
+    """What people wrote or said about a record; `generated` is what a model said of it."""
 
     title: str = ""
     tags: tuple[str, ...] = ()
     caption: str = ""
     transcript: str = ""
+    generated: str = ""
 
     def __bool__(self) -> bool:
         """Whether there is any text."""
-        return bool(self.title or self.tags or self.caption or self.transcript)
+        return bool(self.title or self.tags or self.caption or self.transcript or self.generated)
 
     def joined(self) -> str:
         """All of it, one part a line."""
-        parts = (self.title, ", ".join(self.tags), self.caption, self.transcript)
+        parts = (self.title, ", ".join(self.tags), self.caption, self.transcript, self.generated)
         return "\n".join(part for part in parts if part)
 
     def to_json(self) -> dict[str, object]:
@@ -81,6 +82,7 @@ class Text:
             "tags": list(self.tags),
             "caption": self.caption,
             "transcript": self.transcript,
+            "generated": self.generated,
         }
         return {name: part for name, part in parts.items() if part}
 
@@ -93,6 +95,7 @@ class Text:
             tags=tuple(map(str, tags)) if isinstance(tags, list | tuple) else (),
             caption=str(value.get("caption", "")),
             transcript=str(value.get("transcript", "")),
+            generated=str(value.get("generated", "")),
         )
 
 
@@ -148,6 +151,35 @@ class Confidence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a model that looked at a hit's moment says of one criterion.
+
+    Args:
+        criterion: In words, as it was asked.
+        outcome: `confirmed`, `rejected` or `unsure`.
+        time: Seconds in the video at which that is seen; None where no time was told.
+        reason: In one sentence.
+    """
+
+    criterion: str
+    outcome: str
+    time: float | None = None
+    reason: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object."""
+        return {
+            "criterion": self.criterion,
+            "outcome": self.outcome,
+            "time": self.time,
+            "reason": self.reason,
+        }
+
+
+Verdicts = tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A record that was found.
 
@@ -159,6 +191,7 @@ class Hit:
         retrieval: The score that it was found with, and its kind, where a reranker gave it another one.
         confidence: None where nothing is known of such scores (`Embedder.levels`).
         members: Of a video, its best clips, the best first, where more than one was asked for.
+        verdicts: On each criterion of `verify`; empty where the hit wasn't looked at.
     """
 
     record: Record
@@ -168,6 +201,7 @@ class Hit:
     retrieval: tuple[float, ScoreKind] | None = None
     confidence: Confidence | None = None
     members: tuple[Hit, ...] = ()
+    verdicts: Verdicts = ()
 
     @property
     def id(self) -> str:
@@ -220,6 +254,7 @@ class Hit:
             "text": record.text.to_json(),
             "extra": dict(record.extra),
             **members,
+            **({"verdicts": [each.to_json() for each in self.verdicts]} if self.verdicts else {}),
         }
 
 

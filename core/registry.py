@@ -17,6 +17,7 @@ GROUPS = {
     "embedder": "polyreel.embedders",
     "objects": "polyreel.objects",
     "reranker": "polyreel.rerankers",
+    "understanding": "polyreel.understanding",
 }
 """The entry point group of each role of a stack."""
 
@@ -30,6 +31,7 @@ EXTRAS = {
     "milvus_lite": "milvus",
     "twelvelabs": "twelvelabs",
     "volcengine": "volcengine",
+    "volcenginesdkarkruntime": "ark",
     "tos": "tos",
     "boto3": "s3",
     "pyarrow": "bundle",
@@ -40,7 +42,7 @@ EXTRAS = {
 
 
 def kinds(role: str) -> dict[str, EntryPoint]:
-    """The registered adapters of a role (`store`, `embedder`, `objects`, `reranker`) by kind."""
+    """The registered adapters of a role, such as `store` or `embedder`, by kind."""
     return {entry.name: entry for entry in sorted(entry_points(group=GROUPS[role]))}
 
 

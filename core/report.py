@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .frameplan import FramePlan
 from .rates import Estimate
 
 
@@ -41,6 +42,8 @@ class VideoReport:
         lost: Submits whose reply was lost: the task was found again, or else submitted once more.
         request_ids: By which the provider can be asked about it.
         estimate: In a dry run, what embedding it would take; None where it wouldn't be embedded.
+        frame_plan: In a dry run, how the stack's model would see it; None where it wouldn't be embedded, or
+            there is no model.
     """
 
     path: str
@@ -57,6 +60,7 @@ class VideoReport:
     lost: int = 0
     request_ids: tuple[str, ...] = ()
     estimate: Estimate | None = None
+    frame_plan: FramePlan | None = None
 
     @property
     def failed(self) -> bool:
@@ -80,6 +84,7 @@ class VideoReport:
             "lost": self.lost,
             "request_ids": list(self.request_ids),
             "estimate": self.estimate.to_json() if self.estimate else None,
+            "frame_plan": self.frame_plan.to_json() if self.frame_plan else None,
         }
         return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
@@ -99,6 +104,7 @@ class Totals:
     submits: int = 0
     lost: int = 0
     estimate: Estimate = field(default_factory=Estimate)
+    frame_tokens: int = 0
 
     def add(self, video: VideoReport) -> None:
         """Count a video."""
@@ -110,6 +116,8 @@ class Totals:
         self.lost += video.lost
         if video.estimate:
             self.estimate += video.estimate
+        if video.frame_plan:
+            self.frame_tokens += video.frame_plan.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,9 @@ class IngestReport:
 
     def summary(self) -> dict[str, object]:
         """That form without the videos."""
-        estimate = {"estimate": self.estimate.to_json()} if self.estimate else {}
+        estimate: dict[str, object] = {"estimate": self.estimate.to_json()} if self.estimate else {}
+        if self.totals.frame_tokens:
+            estimate["frame_tokens"] = self.totals.frame_tokens
         return {
             "dry_run": self.dry_run,
             "stopped": self.stopped,

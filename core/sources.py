@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import PolyreelError
+from .generated import Generated
 from .records import Scope, Text
 from .subtitles import Line
 
@@ -31,6 +32,7 @@ class Source:
         uri: Its lasting address, where that is another than the file's.
         signed: Whether nobody can fetch that address as it stands, since a signature was left out of it.
         given: What the call itself said of it, in a row or by the file's name; kept for another try.
+        generated: What a model said of it in an earlier run; no part of what is compared.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Source:
     uri: str | None = None
     signed: bool = False
     given: Mapping[str, object] = field(default_factory=dict, repr=False)
+    generated: Generated | None = None
 
     @property
     def name(self) -> str:
@@ -48,10 +51,16 @@ class Source:
 
     def text_for(self, scope: Scope, start_ms: int, end_ms: int) -> Text:
         """The text of a record: all lines for the whole video, those of its own time for a clip."""
-        return self._with(self.lines) if scope is Scope.VIDEO else self.text_of(start_ms, end_ms)
+        text = self._with(self.lines) if scope is Scope.VIDEO else self._text_of(start_ms, end_ms)
+        if self.generated is None:
+            return text
+        return replace(text, generated=self.generated.text_for(scope, start_ms, end_ms))
 
     def text_of(self, start_ms: int, end_ms: int) -> Text:
-        """The text of a span: that of the video, and the lines of its own time."""
+        """The text of a clip: that of the video, and the lines of its own time."""
+        return self.text_for(Scope.CLIP, start_ms, end_ms)
+
+    def _text_of(self, start_ms: int, end_ms: int) -> Text:
         return self._with(
             tuple(
                 line

@@ -15,6 +15,7 @@ from .recipe import Recipe
 from .reranking import Reranker
 from .space import CollectionSpec, Space
 from .store import VectorStore
+from .understanding import VideoUnderstanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Stack:
         reranker: Puts the best candidates of a search into another order; None where there is none.
         query_cache_mb: Megabytes of vectors of queries kept in `state`; 0 keeps none.
         cache_results: Whether whole answers are kept in memory until somebody writes.
+        understanding: A model that looks at videos and answers; None where none is configured.
+        understanding_rate: What its tokens cost.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Stack:
     reranker: Reranker | None = None
     query_cache_mb: int = 64
     cache_results: bool = False
+    understanding: VideoUnderstanding | None = None
+    understanding_rate: Rate = field(default_factory=Rate)
 
     @property
     def space(self) -> Space:

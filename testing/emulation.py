@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 
 from .faults import Fault, Faults
 
@@ -39,11 +40,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A status, a body and headers."""
+    """A status, a body and headers.
+
+    Args:
+        pieces: The body in pieces, each of which is sent alone, so that a reader has it before the next.
+        pause: Seconds between two of them.
+    """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: tuple[bytes, ...] = ()
+    pause: float = 0.0
 
 
 @contextmanager
@@ -55,7 +63,8 @@ def answering(
     Args:
         answer: What is said to a request.
         refuse: What is said to one that meets a fault with a status.
-        faults: What requests meet. Of a body that is cut, the header tells the whole length.
+        faults: What requests meet. Of a body that is cut, the header tells the whole length; of one in
+            pieces, half of them are sent.
     """
     stopped = threading.Event()
 
@@ -89,7 +98,9 @@ def answering(
             return Seen(self.command, path, query, {**headers, "host": host}, body)
 
         def _send(self, answered: Answered, fault: Fault) -> None:
-            if not fault.cut:
+            if answered.pieces and not fault.cut:
+                _send_pieces(self.wfile, answered, fault, stopped)
+            elif not fault.cut:
                 lines = [f"HTTP/1.1 {answered.status} {HTTPStatus(answered.status).phrase}"]
                 told = {"Content-Length": str(len(answered.body)), **answered.headers}
                 lines += [f"{name}: {value}" for name, value in told.items()]
@@ -114,3 +125,19 @@ def answering(
             stopped.set()
             server.shutdown()
             thread.join()
+
+
+def _send_pieces(wfile: BufferedIOBase, answered: Answered, fault: Fault, stopped: threading.Event) -> None:
+    """A body in chunks (RFC 9112, 7.1), as it would come from a server that makes it as it goes."""
+    told = {"Transfer-Encoding": "chunked", **answered.headers}
+    lines = [f"HTTP/1.1 {answered.status} {HTTPStatus(answered.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in told.items()]
+    wfile.write("\r\n".join([*lines, "", ""]).encode())
+    sent = len(answered.pieces) // 2 if fault.truncate else len(answered.pieces)
+    for piece in answered.pieces[:sent]:
+        wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        wfile.flush()
+        if answered.pause:
+            stopped.wait(answered.pause)
+    if not fault.truncate:
+        wfile.write(b"0\r\n\r\n")

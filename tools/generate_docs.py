@@ -28,9 +28,14 @@ from polyreel.config import shipped
 from polyreel.core import errors
 from polyreel.core.capabilities import FEATURE_WORDS, Form
 from polyreel.core.copying import CopyReport
+from polyreel.core.enriching import EnrichReport
+from polyreel.core.events import Event, Events
 from polyreel.core.filters import OPERATORS, TRUE_ON_NULL, Op
+from polyreel.core.frameplan import FramePlan
 from polyreel.core.manifest import Manifest
+from polyreel.core.records import Verdict
 from polyreel.core.report import IngestReport, VideoReport
+from polyreel.core.understanding import Reply
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -89,7 +94,12 @@ def adapters() -> str:
     """The embedders, object stores and rerankers that ship with polyreel."""
     rows = [
         (role, f"`{kind}`", _first_line(made))
-        for role, group in (("embedder", "embedders"), ("objects", "objects"), ("reranker", "rerankers"))
+        for role, group in (
+            ("embedder", "embedders"),
+            ("objects", "objects"),
+            ("reranker", "rerankers"),
+            ("understanding", "understanding"),
+        )
         for kind, made in _registered(group)
     ]
     return _table(("role", "kind", "what it is"), rows)
@@ -196,7 +206,9 @@ def api() -> str:
         getattr(polyreel, name)
         for name in ("open", "VideoSearch", "Query", "Moments", "Result", "Hit", "Moment", "Record", "Text")
     ]
-    return "\n".join(map(_documented, [*public, IngestReport, VideoReport, CopyReport, Manifest]))
+    understood = [Reply, FramePlan, Events, Event, EnrichReport, Verdict]
+    reports = [IngestReport, VideoReport, CopyReport, Manifest]
+    return "\n".join(map(_documented, [*public, *reports, *understood]))
 
 
 def _documented(thing: Any) -> str:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ... import media
+from ...core.contenttypes import picture_type
 from ...core.errors import InvalidQueryError, MediaError, UnsupportedError
 from ...core.media import Media, Modality
 from .models import MAX_FPS, MAX_INLINE_VIDEO, MIN_FPS
 
 _VIDEOS = {".mp4": "video/mp4", ".avi": "video/avi", ".mov": "video/mov"}
 """Content types of files, as a `data:` address has them (Ark, "video understanding")."""
-_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 
 
 @contextmanager
@@ -57,7 +57,10 @@ def item(part: Media, *, prefix: str, fps: float | None) -> dict[str, Any]:
     if part.modality is Modality.TEXT:
         return {"type": "text", "text": f"{prefix}{part.text or ''}"}
     if part.modality is Modality.IMAGE:
-        return {"type": "image_url", "image_url": {"url": part.uri or _inline(part, _image_type(part))}}
+        return {
+            "type": "image_url",
+            "image_url": {"url": part.uri or _inline(part, picture_type(_path(part)))},
+        }
     video: dict[str, Any] = {"url": part.uri or _inline(part, _video_type(part))}
     rate = part.fps if part.fps is not None else fps
     if rate is not None:
@@ -83,18 +86,6 @@ def _video_type(part: Media) -> str:
             hint='hand_over = "url" takes somewhat larger ones; or cut it',
         )
     return _VIDEOS[path.suffix.lower()]
-
-
-def _image_type(part: Media) -> str:
-    path = _path(part)
-    with path.open("rb") as stream:
-        start = stream.read(12)
-    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
-        return "image/webp"
-    found = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
-    if found is None:
-        raise MediaError(f"{path.name} is no JPEG, PNG, GIF or WebP", hint="convert the picture")
-    return found
 
 
 def _path(part: Media) -> Path:

@@ -13,24 +13,11 @@ from typing import Any
 
 import httpx
 
-from ...core.deadline import retry_after, time_left
-from ...core.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    MediaError,
-    PolyreelError,
-    RateLimitedError,
-    RejectedError,
-    UnavailableError,
-)
+from ...core.ark import refusal
+from ...core.deadline import time_left
+from ...core.errors import PolyreelError, UnavailableError
 from ...core.logs import redacted
 from ...core.silence import silence
-
-_SHORT = 300  # characters of the service's own words in a message: it may echo what it was sent
-_KEY = "check `api_key`, and what the account may do"
-_OF_MEDIA = ("invalidimage", "invalidvideo", "riskdetection", "sensitivecontent")
-_SPENT = ("quotaexceeded", "setlimitexceeded")
-"""Codes of a 429 that no waiting mends (Ark, documents 1299023 and 1099476)."""
 
 
 class Service:
@@ -91,22 +78,7 @@ def _refused(
     error = (body or {}).get("error")
     said: Mapping[str, Any] = error if isinstance(error, dict) else {}
     code = str(said.get("code") or said.get("type") or "")
-    words = " ".join(f"{code} {said.get('message') or ''}".split())
-    line = redacted(f"Ark answered {status}" + (f": {words}" if words else ""))[:_SHORT]
-    known = code.replace(".", "").replace("_", "").lower()
-    if status == 429 and not any(part in known for part in _SPENT):
-        wait = retry_after(headers.get("retry-after", ""))
-        return RateLimitedError(line, retry_after=wait, request_id=request_id)
-    if status in (408, 409) or status >= 500:
-        return UnavailableError(line, request_id=request_id)
-    if status in (401, 403):
-        return AuthenticationError(line, hint=_KEY, request_id=request_id)
-    if status == 404:
-        hint = "check `version` or `model`, and open the model in the console"
-        return ConfigurationError(line, hint=hint, request_id=request_id)
-    if status == 413 or any(part in known for part in _OF_MEDIA):
-        return MediaError(line, request_id=request_id)
-    return RejectedError(line, request_id=request_id)
+    return refusal(status, code, str(said.get("message") or ""), headers=headers, request_id=request_id)
 
 
 def _json(content: bytes) -> Mapping[str, Any] | None:

@@ -17,9 +17,13 @@ from ..emulation import Answered, Seen, answering
 from ..faults import Fault, Faults
 from ..vikingdb.media import Part, Vectorizer, picture_space
 from ..vikingdb.refusal import Refusal as Unseen
+from .chat import Chat
+from .files import Files
 from .items import Refusal, invalid, parts
+from .responses import Responses
+from .script import Said, Script
 
-_PATH = "/api/v3/embeddings/multimodal"
+_BASE = "/api/v3"
 _MOST_BYTES = 64 << 20  # of a request
 _QUESTION = "根据这个问题，找到能回答这个问题的相应文本或图片："
 _VERSIONS = {"250615": False, "251215": True}
@@ -44,23 +48,32 @@ class Settings:
     Args:
         api_key: Who may call.
         endpoints: Models by the names of endpoints.
+        models: That answer questions about videos.
         frames: Versions that take frames a second; sources disagree about 250615.
         vectorize: The model that is played.
     """
 
     api_key: str = "ark-test"
     endpoints: tuple[tuple[str, str], ...] = (("ep-test", "doubao-embedding-vision-250615"),)
+    models: frozenset[str] = frozenset({"doubao-seed-1-6-251015", "doubao-seed-1-8-test"})
     frames: frozenset[str] = frozenset(_VERSIONS)
     vectorize: Vectorizer = picture_space
 
 
 class Emulator:
-    """An account; `emulating` serves it at `url`, the API's base; `answer` is what it says to a request."""
+    """An account; `emulating` serves it at `url`, the API's base; `answer` is what it says to a request.
+
+    `script` is what the model says that looks at videos; `files` are the account's.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.url = ""
         self.faults = Faults()
+        self.script = Script()
+        self.files = Files()
+        self.responses = Responses(self.files, self.script)
+        self.chat = Chat(self.script)
         self.seen: list[Seen] = []
         self.busiest = 0
         self._running = 0
@@ -69,8 +82,8 @@ class Emulator:
 
     @property
     def bodies(self) -> list[Any]:
-        """The JSON of every request, in the order in which they came."""
-        return [json.loads(seen.body) for seen in self.seen]
+        """The JSON of every request that has some, in the order in which they came."""
+        return [json.loads(seen.body) for seen in self.seen if seen.method == "POST" and _is_json(seen)]
 
     def answer(self, seen: Seen) -> Answered:
         """Check and do what is asked."""
@@ -79,7 +92,7 @@ class Emulator:
             self._running += 1
             self.busiest = max(self.busiest, self._running)
         try:
-            return self._with_id(200, self._embedded(seen))
+            return self._answered(seen)
         except Refusal as refusal:
             return self.refused(refusal)
         finally:
@@ -105,15 +118,46 @@ class Emulator:
         headers = {"Content-Type": "application/json", "X-Request-Id": f"emulated-{next(self._numbers):06d}"}
         return Answered(status, json.dumps(body).encode(), {**headers, **(more or {})})
 
-    def _embedded(self, seen: Seen) -> dict[str, Any]:
+    def _answered(self, seen: Seen) -> Answered:
         scheme, _, key = seen.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or not hmac.compare_digest(key, self.settings.api_key):
             raise Refusal(401, "AuthenticationError", "the API key is missing or unknown")
-        if seen.method != "POST" or seen.path != _PATH:
-            raise Refusal(404, "InvalidPath", "there is no such path")
-        if len(seen.body) > _MOST_BYTES:
-            raise Refusal(413, "RequestTooLarge", "a request has 64 MB at most")
-        body = _body(seen)
+        match seen.method, seen.path.removeprefix(_BASE).split("/")[1:]:
+            case _, ["files", *rest] if len(rest) < 2:
+                return self._with_id(200, self.files.answer(seen, "".join(rest)))
+            case "POST", ["embeddings", "multimodal"]:
+                return self._with_id(200, self._embedded(_body(seen, "input")))
+            case "POST", ["responses"]:
+                body = _body(seen, "input")
+                return self._said(self.responses.answer(body, self._model(body)), named=True)
+            case "POST", ["chat", "completions"]:
+                body = _body(seen, "messages")
+                return self._said(self.chat.answer(body, self._model(body)), named=False)
+        raise Refusal(404, "InvalidPath", "there is no such path")
+
+    def _said(self, answer: dict[str, Any] | tuple[list[dict[str, Any]], Said], *, named: bool) -> Answered:
+        """An answer, whole or as a stream whose events have names where the documents say so."""
+        if isinstance(answer, dict):
+            return self._with_id(200, answer)
+        events, said = answer
+        lines = [
+            (f"event: {event['type']}\n" if named else "")
+            + f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+            for event in events
+        ]
+        headers = {"Content-Type": "text/event-stream", "X-Request-Id": f"emulated-{next(self._numbers):06d}"}
+        sent = tuple(line.encode() for line in [*lines, "data: [DONE]\n\n"])
+        return Answered(200, b"", headers, pieces=sent, pause=said.pause)
+
+    def _model(self, body: Mapping[str, Any]) -> str:
+        model = dict(self.settings.endpoints).get(body["model"], body["model"])
+        if model not in self.settings.models:
+            raise Refusal(404, "ModelNotOpen", f"the model {model} is not open", param="model")
+        return str(model)
+
+    def _embedded(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if body.keys() - _KEYS:
+            raise invalid("the body has unknown keys", min(body.keys() - _KEYS))
         model = dict(self.settings.endpoints).get(body["model"], body["model"])
         version = _version(model)
         dimension = _dimension(body)
@@ -154,9 +198,16 @@ def emulating(settings: Settings | None = None) -> Iterator[Emulator]:
         yield emulator
 
 
-def _body(seen: Seen) -> dict[str, Any]:
-    if seen.headers.get("content-type", "").partition(";")[0] != "application/json":
+def _is_json(seen: Seen) -> bool:
+    return seen.headers.get("content-type", "").partition(";")[0] == "application/json"
+
+
+def _body(seen: Seen, content: str) -> dict[str, Any]:
+    """The body without what is null; it names a model and has the content."""
+    if not _is_json(seen):
         raise invalid("the content type is not application/json", "")
+    if len(seen.body) > _MOST_BYTES:
+        raise Refusal(413, "RequestTooLarge", "a request has 64 MB at most")
     try:
         body = json.loads(seen.body)
     except ValueError as error:
@@ -164,9 +215,7 @@ def _body(seen: Seen) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid("the body is no object", "")
     said = {name: value for name, value in body.items() if value is not None}  # as the vendor's package does
-    if said.keys() - _KEYS:
-        raise invalid("the body has unknown keys", min(said.keys() - _KEYS))
-    for name in ("model", "input"):
+    for name in ("model", content):
         if name not in said:
             raise Refusal(400, "MissingParameter", f"{name} is missing", param=name)
     return said

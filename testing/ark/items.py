@@ -67,9 +67,9 @@ def _part(one: Any, frames: bool) -> Part:  # noqa: FBT001 - as `parts` is told 
         case {"type": "text", "text": str(text), **rest} if not rest and text:
             return Part("text", text=text)
         case {"type": "image_url", "image_url": {"url": str(url), **more}, **rest} if not rest and not more:
-            return Part("image", data=_seen("image", url))
+            return Part("image", data=seen("image", url))
         case {"type": "video_url", "video_url": {"url": str(url), **more}, **rest} if not rest:
-            return Part("video", data=_seen("video", url), fps=_rate(more, frames))
+            return Part("video", data=seen("video", url), fps=_rate(more, frames))
     raise invalid("an item is a text, an image_url or a video_url, and nothing else", "input")
 
 
@@ -84,7 +84,12 @@ def _rate(more: Mapping[Any, Any], frames: bool) -> float:  # noqa: FBT001 - as 
     return float(said.get("fps", 1.0))
 
 
-def _seen(modality: str, url: str) -> bytes:
+def seen(modality: str, url: str) -> bytes:
+    """The bytes behind an address, or those that it holds.
+
+    Raises:
+        Refusal: They can't be had, are too many, or of another type.
+    """
     if url.startswith("data:"):
         kind, _, rest = url.removeprefix("data:").partition(";base64,")
         if kind not in _TYPES[modality]:

@@ -35,7 +35,7 @@ FULL = Record(
     end_ms=7_200_001,
     channel=Channel.TRANSCRIPTION,
     recipe="0123456789abcdef",
-    text=Text("A title", ("one", "two"), "A caption\nof two lines", "说明 and words"),
+    text=Text("A title", ("one", "two"), "A caption\nof two lines", "说明 and words", "A model's words"),
     fields={
         "year": -(2**53),
         "rating": -1234.5625,

@@ -78,7 +78,7 @@ VARIABLES = {
         (
             "POLYREEL_STACKS__LOCAL____PATH in {} is no setting; "
             "known are cache_results, collection, embedder, fields, objects, preset, query_cache_mb, recipe, "
-            "reranker, state, store"
+            "reranker, state, store, understanding"
         ),
     ),
 }

@@ -302,3 +302,12 @@ def test_a_field_may_be_called_as_any_column() -> None:
     spec = CollectionSpec("videos", SPEC.space, fields)
     row = Record("a", "v", "u", content=vectors(1)[0], fields={name: f"my {name}" for name in names})
     assert same(Rows(spec).records(Rows(spec).table([row]))[0], row)
+
+
+def test_a_bundle_older_than_the_generated_texts_is_read() -> None:
+    rows = Rows(SPEC)
+    older = rows.table([full()]).drop_columns(["text_generated"])
+    assert rows.reads(older.schema)
+    assert not rows.reads(older.drop_columns(["text_caption"]).schema)
+    (found,) = rows.records(older)
+    assert found.text == replace(full().text, generated="")

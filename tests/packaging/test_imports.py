@@ -59,6 +59,8 @@ RULES = {
     "exploring.analysis": rule("core exploring.sampling", "numpy sklearn threadpoolctl"),
     "exploring.sampling": rule("core", "numpy"),
     "config": rule("core", "pydantic pydantic_settings"),
+    "understanding": rule("core media"),
+    "understanding.ark": rule("core media", "httpx volcenginesdkarkruntime"),
     "testing": rule("core media embedders.builtin backends.memory", "hypothesis numpy pytest"),
     "testing.qdrant": rule("core testing.web", "pydantic pydantic_core qdrant_client"),
     "testing.qdrant_grpc": rule("core testing.qdrant", "grpc qdrant_client"),

@@ -1,0 +1,1 @@
+"""Models that look at videos and answer. The contract is `core.understanding`."""

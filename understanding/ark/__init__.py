@@ -1,0 +1,1 @@
+"""Doubao's models at Ark, the model service of Volcengine."""
