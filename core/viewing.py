@@ -355,7 +355,7 @@ def _span(known: Hit | Record | Manifest) -> tuple[int, int] | None:
     record = known.record if isinstance(known, Hit) else known
     if isinstance(record, Manifest) or record.scope is Scope.VIDEO:
         return None
-    return record.start_ms, record.end_ms
+    return known.span_ms if isinstance(known, Hit) else (record.start_ms, record.end_ms)
 
 
 def _piece(info: VideoInfo, span: tuple[int, int] | None) -> VideoInfo:

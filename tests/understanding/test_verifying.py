@@ -66,6 +66,18 @@ def test_each_criterion_is_confirmed_or_rejected_with_a_time_in_the_video(
     assert "1. a ball is seen\n2. it is night" in emulator.script.heard[0].text
 
 
+def test_of_a_moment_all_of_it_is_looked_at(
+    emulator: Emulator, filled: VideoSearch, picture: Path, tmp_path: Path
+) -> None:
+    emulator.script.say(YES)
+    (moment,) = filled.search(image=picture, moments=True, limit=1, verify=CRITERIA)
+    assert moment.end - moment.start > moment.record.end - moment.record.start
+    assert moment.verdicts[0].time == moment.start + 0.5
+    shown = tmp_path / "shown.mp4"
+    shown.write_bytes(emulator.script.heard[0].videos[0][0])
+    assert media.probe(shown).duration_ms == pytest.approx((moment.end - moment.start) * 1000, abs=130)
+
+
 def test_it_is_bounded_and_says_what_it_took(emulator: Emulator, filled: VideoSearch, picture: Path) -> None:
     emulator.script.say(*[YES] * 10)
     result = filled.search(image=picture, verify=CRITERIA, verify_top=2)
