@@ -4,7 +4,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.setup-stamp
 # Extras that the tests need; the other SDKs are optional.
-EXTRAS = shots,clip,s3,bundle,explore,volcengine,ark,milvus,qdrant,twelvelabs,tos
+EXTRAS = shots,clip,s3,bundle,bench,explore,volcengine,ark,milvus,qdrant,twelvelabs,tos
 TYPES = build/types
 PYTEST_ARGS =
 
@@ -102,7 +102,7 @@ build: setup ## build the source archive, and from it the wheel, into dist/
 bench-stores: servers ## measure the stores against their engines, tutorials, LangChain and Haystack
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint requirements/constraints.txt --group peers --editable '.[milvus,qdrant]'
-	@.venv-bench/bin/python -P -m polyreel.bench.stores $(BENCH_ARGS)
+	@.venv-bench/bin/polyreel bench $(BENCH_ARGS)
 	@.venv-bench/bin/python -P -m polyreel.bench.peers
 
 lock: setup ## pin every dependency anew in requirements/constraints.txt

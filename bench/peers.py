@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.search import VideoSearch
-from .stores import engines, opened
+from . import vectors
+from .conditions import Fields
+from .stacks import chosen, opened
 from .timing import Way, compare
 from .vectors import Data
 
@@ -91,7 +93,7 @@ class MilvusTutorial(Peer):
 class QdrantTutorial(Peer):
     """The quick start of Qdrant's client in local mode: `create_collection`, `upsert`, `query_points`."""
 
-    name, engine = "Qdrant's quick start, in memory", "qdrant_memory"
+    name, engine = "Qdrant's quick start, in memory", "qdrant_local"
 
     def __init__(self, folder: Path, dimension: int) -> None:
         from qdrant_client import QdrantClient, models
@@ -183,7 +185,7 @@ class _Haystack(Peer):
 class HaystackQdrant(_Haystack):
     """`qdrant-haystack` in memory."""
 
-    name, engine = "qdrant-haystack, in memory", "qdrant_memory"
+    name, engine = "qdrant-haystack, in memory", "qdrant_local"
 
     def __init__(self, folder: Path, dimension: int) -> None:
         from haystack_integrations.components.retrievers.qdrant import QdrantEmbeddingRetriever
@@ -230,8 +232,7 @@ PEERS: tuple[type[Any], ...] = (
 def run(records: int, rounds: int) -> list[str]:
     """Lines of a table: each peer, and polyreel on its engine and on its default stack."""
     data = Data.clustered(records, 512)
-    rows, queries = list(data.records()), data.queries.tolist()
-    texts = [row.text.title for row in rows]
+    queries = data.queries.tolist()
     lines = [
         "peer | writes/s | polyreel, same engine | polyreel, `local` | search ms | same engine | `local`"
     ]
@@ -239,15 +240,17 @@ def run(records: int, rounds: int) -> list[str]:
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         searches: dict[str, VideoSearch] = {}
         speeds: dict[str, float] = {}
-        for engine in engines(None):
-            if engine.name in ("edge", "qdrant_memory", "milvus_lite"):
-                search, store = stack.enter_context(opened(engine, Path(folder) / engine.name))
-                began = time.perf_counter()
-                store.wait(store.upsert(rows))
-                store.flush()
-                store.optimize()
-                speeds[engine.name] = records / (time.perf_counter() - began)
-                searches[engine.name] = search
+        data.save(Path(folder))
+        rows = list(vectors.records(Path(folder), 0, records, Fields(records, (0.1,), 1), payload=True))
+        texts = [row.text.title for row in rows]
+        for one in chosen(("edge", "qdrant_local", "milvus_lite"), None, Path(folder)):
+            search, store = stack.enter_context(opened(one, 512))
+            began = time.perf_counter()
+            store.wait(store.upsert(rows))
+            store.flush()
+            store.optimize()
+            speeds[one.name] = records / (time.perf_counter() - began)
+            searches[one.name] = search
         for kind in PEERS:
             place = Path(folder) / kind.__name__
             place.mkdir()

@@ -8,12 +8,13 @@ them is the same: making ids, payloads and the vectors of words is work of eithe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..core.errors import UnsupportedError
 from ..core.records import Record, Vector
 from ..core.store import VectorStore
 
@@ -47,6 +48,10 @@ class Raw(ABC):
     @abstractmethod
     def write(self, records: Sequence[Record]) -> None:
         """Write records."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Delete what was written since `begin`; not timed."""
 
     @abstractmethod
     def close(self) -> None:
@@ -85,6 +90,9 @@ class RawMatrix(Raw):
         kept = {record.id: record for record in records}
         matrix = np.asarray([cast("Vector", record.content) for record in kept.values()], np.float32)
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+
+    def end(self) -> None:
+        """Nothing was kept."""
 
     def close(self) -> None:
         """Nothing was opened."""
@@ -143,6 +151,12 @@ class RawEdge(Raw):
                 payload = points.payload(record, schema)
                 batch.append(edge.Point(points.point_id(record.id), vectors, payload))
             shard.update(edge.UpdateOperation.upsert_points(batch))
+
+    def end(self) -> None:
+        """Drop the collection."""
+        if self._written:
+            self._written.drop()
+            self._written = None
 
     def close(self) -> None:
         """Close the collection that was written."""
@@ -213,6 +227,11 @@ class RawQdrantClient(Raw):
                     batch.append(models.PointStruct.model_construct(id=id, vector=vectors, payload=payload))
                 client.upsert(self._name, points=batch, wait=True)
 
+    def end(self) -> None:
+        """`delete_collection`."""
+        with self._store._using() as client:
+            client.delete_collection(self._name)
+
     def close(self) -> None:
         """The client is the store's."""
 
@@ -274,5 +293,30 @@ class RawMilvus(Raw):
             batch = [rows.row(record, spec.fields, words=words) for record in records[at : at + BATCH]]
             self._client.upsert(self._name, batch, timeout=60)
 
+    def end(self) -> None:
+        """`drop_collection`."""
+        self._client.drop_collection(self._name)
+
     def close(self) -> None:
         """The client is the store's."""
+
+
+_KNOWN: Mapping[str, type[Raw]] = {
+    "MemoryStore": RawMatrix,
+    "QdrantEdgeStore": RawEdge,
+    "QdrantLocalStore": RawQdrantClient,
+    "MilvusStore": RawMilvus,
+}
+
+
+def direct(store: VectorStore, folder: Path) -> Raw:
+    """The direct calls of the engine behind a store.
+
+    Raises:
+        UnsupportedError: None are known.
+    """
+    kind = _KNOWN.get(type(store).__name__)
+    if kind is None:
+        raise UnsupportedError(f"no direct calls are known of {store.can.form}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return kind(store, folder)

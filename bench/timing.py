@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,12 +40,22 @@ class Compared:
         return ordered[round(last * 0.1)], ordered[round(last * 0.9)]
 
 
-def compare(ways: Mapping[str, Way], *, rounds: int, warm: int = 2) -> Compared:
-    """Run the ways in turns, the first one another in each round; what warms up isn't counted."""
+def compare(ways: Mapping[str, Way], *, rounds: int, warm: int = 2, seconds: float = math.inf) -> Compared:
+    """Run the ways in turns, the first one another in each round; what warms up isn't counted.
+
+    Args:
+        ways: By name.
+        rounds: In each of which every way runs once.
+        warm: Rounds before them.
+        seconds: After which no further round begins; one at least is run.
+    """
+    end = time.monotonic() + seconds
     names = list(ways)
     spent: dict[str, list[float]] = {name: [] for name in names}
     gc.collect()
     for at in range(-warm, rounds):
+        if at > 0 and time.monotonic() > end:
+            break
         shift = at % len(names)
         for name in names[shift:] + names[:shift]:
             began = time.perf_counter()

@@ -1,9 +1,11 @@
-"""Vectors to measure with: clustered as real embeddings are, the same for the same seed."""
+"""Vectors to measure with, and the records that carry them: the same for the same seed."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +15,16 @@ from ..core.records import Record, Text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .conditions import Fields, Mask
+
     Vectors = NDArray[np.float32]
 
+CLIPS = 10
+"""Records of each video."""
+
 _SPREAD = 0.6  # of a cluster, against the distance of the clusters' centres
-_CLIPS = 10  # of each video
 _WORDS = "red dog cat tree house sea sky snow man woman car road city night day flower bird fish".split()
+_CAPTION = 12  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +34,12 @@ class Data:
     Args:
         stored: One row a record.
         queries: One row a query; none of them is stored.
+        source: What they are, in a few words.
     """
 
     stored: Vectors
     queries: Vectors
+    source: str = "clustered"
 
     @classmethod
     def clustered(cls, records: int, dimension: int, *, queries: int = 100, seed: int = 1) -> Data:
@@ -40,31 +49,74 @@ class Data:
 
         def drawn(count: int) -> Vectors:
             rows = centres[rng.integers(0, len(centres), count)]
-            rows = rows + _SPREAD * rng.standard_normal((count, dimension)).astype(np.float32)
-            unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-            return unit
+            return unit(rows + _SPREAD * rng.standard_normal((count, dimension)).astype(np.float32))
 
-        return cls(drawn(records), drawn(queries))
+        return cls(drawn(records), drawn(queries), f"clustered, seed {seed}")
 
-    def records(self) -> Iterator[Record]:
-        """A record for each stored vector, ten to a video, with the video's title and two declared fields."""
-        rng = np.random.default_rng(2)
-        words = rng.integers(0, len(_WORDS), (len(self.stored) // _CLIPS + 1, 4))
-        for n, vector in enumerate(self.stored.tolist()):
-            start = n % _CLIPS * 5000
-            yield Record(
-                f"clip-{n:08d}",
-                f"video-{n // _CLIPS:08d}",
-                f"file:///videos/{n // _CLIPS}.mp4",
-                start_ms=start,
-                end_ms=start + 5000,
-                content=vector,
-                text=Text(title=" ".join(_WORDS[at] for at in words[n // _CLIPS])),
-                fields={"year": 2000 + n % 25, "place": _WORDS[n % len(_WORDS)]},
-            )
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits over all vectors."""
+        digest = hashlib.sha256(repr((self.stored.shape, self.queries.shape)).encode())
+        digest.update(np.ascontiguousarray(self.stored).data)
+        digest.update(np.ascontiguousarray(self.queries).data)
+        return digest.hexdigest()[:16]
 
-    def best(self, query: int, limit: int) -> list[int]:
-        """The rows that are most like a query, by brute force."""
+    def save(self, folder: Path) -> None:
+        """Write the vectors for the processes that measure."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "stored.npy", self.stored)
+        np.save(folder / "queries.npy", self.queries)
+
+    def best(self, query: int, limit: int, mask: Mask | None = None) -> list[int]:
+        """The rows that are most like a query, by brute force; of the rows of a mask where one is given."""
         scores = self.stored @ self.queries[query]
-        first = np.argpartition(-scores, limit)[:limit] if limit < len(scores) else np.arange(len(scores))
-        return [int(row) for row in first[np.argsort(-scores[first])]]
+        rows = np.arange(len(scores)) if mask is None else np.flatnonzero(mask)
+        if limit < len(rows):
+            rows = rows[np.argpartition(-scores[rows], limit)[:limit]]
+        return [int(row) for row in rows[np.argsort(-scores[rows])]]
+
+    def best_videos(self, query: int, limit: int) -> list[int]:
+        """The numbers of the videos whose best record is most like a query."""
+        ranked = np.argsort(-(self.stored @ self.queries[query]))
+        videos = dict.fromkeys(int(row) // CLIPS for row in ranked[: limit * CLIPS])
+        return list(videos)[:limit]
+
+
+def unit(rows: Vectors) -> Vectors:
+    """Rows at length 1."""
+    scaled: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return scaled
+
+
+def records(folder: Path, start: int, stop: int, fields: Fields, *, payload: bool) -> Iterator[Record]:
+    """Records of the vectors that `Data.save` wrote, ten to a video.
+
+    The file is mapped for as long as a piece of it is read, so that it doesn't count as the store's memory.
+    """
+    vectors = np.load(folder / "stored.npy", mmap_mode="r")[start:stop].tolist()
+    for row, vector in enumerate(vectors, start):
+        video, clip = divmod(row, CLIPS)
+        yield Record(
+            f"clip-{row:08d}",
+            f"video-{video:08d}",
+            f"file:///videos/{video}.mp4",
+            start_ms=clip * 5000,
+            end_ms=clip * 5000 + 5000,
+            content=vector,
+            text=_text(row) if payload else Text(),
+            fields=fields.of(row),
+            extra={"camera": video % 7, "note": _words(row, 4)} if payload else {},
+        )
+
+
+def row_of(id: str) -> int:
+    """The row of a record by its id."""
+    return int(id.rpartition("-")[2])
+
+
+def _text(row: int) -> Text:
+    return Text(title=_words(row // CLIPS, 4), caption=_words(row, _CAPTION))
+
+
+def _words(seed: int, count: int) -> str:
+    return " ".join(_WORDS[(seed * 7919 + at * (seed % 17 + 1)) % len(_WORDS)] for at in range(count))

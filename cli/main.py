@@ -19,6 +19,7 @@ from .. import __version__
 from ..core.logs import LOGGER, logged, redacted
 from ..core.masking import Redactor
 from . import (
+    benching,
     cleaning,
     configuring,
     copying,
@@ -113,6 +114,7 @@ for _room in (
     cleaning,
     configuring,
     demo,
+    benching,
 ):
     _room.register(app)
 

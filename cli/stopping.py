@@ -1,4 +1,4 @@
-"""Ctrl-C while videos are taken in: the first lets those in flight finish, the second ends the process."""
+"""Ctrl-C in long work: the first lets what is in flight finish, the second ends the process."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ _SHOW_CURSOR = b"\x1b[?25h"  # the progress bar hides it
 
 
 @contextmanager
-def stoppable() -> Iterator[Stop]:
-    """A stop that ctrl-C asks. Signals are the main thread's; in any other they stay as they are."""
+def stoppable(finishing: str | None = None) -> Iterator[Stop]:
+    """A stop that ctrl-C asks. Signals are the main thread's; in any other they stay as they are.
+
+    Args:
+        finishing: What is in flight then, in words; the number of videos when left out.
+    """
     from ..core.running import Stop  # here: the help of commands needs no threads
 
     stop = Stop()
@@ -32,7 +36,8 @@ def stoppable() -> Iterator[Stop]:
             os._exit(EXIT_CODE)  # what was committed stays, and the next run goes on from there
         stop.ask()
         count = stop.in_flight
-        _tell(f"\nfinishing {count} video{'s' * (count != 1)}; press again to stop at once\n".encode())
+        what = finishing or f"{count} video{'s' * (count != 1)}"
+        _tell(f"\nfinishing {what}; press again to stop at once\n".encode())
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

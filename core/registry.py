@@ -35,6 +35,7 @@ EXTRAS = {
     "tos": "tos",
     "boto3": "s3",
     "pyarrow": "bundle",
+    "h5py": "bench",
     "sklearn": "explore",
     "threadpoolctl": "explore",
 }

@@ -1,0 +1,165 @@
+"""The headline figures: a row for each stack, and no best where the spreads overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..results import Measure, Results
+from ..spread import Verdict, verdict
+from .drawing import number
+
+Pick = Callable[[Sequence[Measure]], Measure]
+
+
+def _only(found: Sequence[Measure]) -> Measure:
+    return found[0]
+
+
+def _most(found: Sequence[Measure]) -> Measure:
+    return max(found, key=lambda each: each.median)
+
+
+def _least(found: Sequence[Measure]) -> Measure:
+    return min(found, key=lambda each: each.median)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A headline figure.
+
+    Args:
+        title: With its unit.
+        step: Where it was measured.
+        name: The measure.
+        case: Of which case; None takes all of them.
+        pick: Chooses among the cases.
+    """
+
+    title: str
+    step: str
+    name: str
+    case: str | None = ""
+    pick: Pick = _only
+
+    def of(self, results: Results, stack: str) -> Measure | None:
+        """The stack's figure; None where it wasn't measured."""
+        found = list(results.find(self.step, self.name, self.case, stack))
+        return self.pick(found) if found else None
+
+
+COLUMNS = (
+    Column("records/s", "load", "records"),
+    Column("optimized s", "settle", "optimized"),
+    Column("memory MiB", "settle", "memory"),
+    Column("disk MiB", "settle", "disk"),
+    Column("recall", "search", "recall"),
+    Column("p50 ms", "search", "p50"),
+    Column("p95 ms", "search", "p95"),
+    Column("p99 ms", "search", "p99"),
+    Column("queries/s, most", "concurrency", "queries", None, _most),
+    Column("filtered recall, least", "filtered", "recall", None, _least),
+    Column("overhead", "overhead", "ratio", "alone"),
+    Column("added ms", "overhead", "added", "alone"),
+    Column("write speed", "writing", "speed"),
+    Column("videos/min", "ingest", "videos"),
+    Column("p50 ms", "query", "total", "p50"),
+    Column("nDCG@10", "quality", "ndcg@10", None),
+    Column("cost", "ingest", "cost"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure of a stack.
+
+    Args:
+        measure: None where it wasn't measured.
+        best: Whether it is the best, with a spread apart from all others.
+    """
+
+    measure: Measure | None
+    best: bool = False
+
+    @property
+    def text(self) -> str:
+        """The median."""
+        return "-" if self.measure is None else number(self.measure.median)
+
+    @property
+    def spread(self) -> str:
+        """The spread; empty where it was measured once."""
+        if self.measure is None or len(self.measure.samples) < 2:
+            return ""
+        return f"{number(self.measure.low)} to {number(self.measure.high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The table.
+
+    Args:
+        columns: Those of which anything was measured.
+        rows: The label of each stack, and its cells.
+        verdicts: Of each column.
+        troubles: A line for each step that failed, can't be done, or isn't finished.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    verdicts: tuple[Verdict, ...]
+    troubles: tuple[str, ...]
+
+    def texts(self) -> Iterator[tuple[str, ...]]:
+        """The rows for a terminal: a star behind what is best."""
+        for label, cells in self.rows:
+            yield label, *(f"{cell.text}{' *' if cell.best else ''}" for cell in cells)
+
+    def markdown(self) -> str:
+        """The table for a page."""
+        head = ("stack", *(column.title for column in self.columns))
+        lines = [head, ("---",) * len(head), *self.texts()]
+        return "\n".join(
+            f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+        )
+
+
+def label(results: Results, stack: str) -> str:
+    """A stack's name, and that it is an emulator if it is."""
+    return f"{stack} (emulated)" if stack in results.emulated else stack
+
+
+def summary(results: Results) -> Summary:
+    """The headline figures of results."""
+    names = [stack.name for stack in results.stacks]
+    columns = tuple(
+        column for column in COLUMNS if any(column.of(results, name) is not None for name in names)
+    )
+    figures = {name: [column.of(results, name) for column in columns] for name in names}
+    verdicts = tuple(
+        verdict([found for name in names if (found := figures[name][at]) is not None])
+        for at in range(len(columns))
+    )
+    rows = tuple(
+        (
+            label(results, name),
+            tuple(
+                Cell(found, judged.best == name)
+                for found, judged in zip(figures[name], verdicts, strict=True)
+            ),
+        )
+        for name in names
+    )
+    return Summary(columns, rows, verdicts, tuple(troubles(results)))
+
+
+def troubles(results: Results) -> Iterator[str]:
+    """What failed, can't be done or isn't finished, and why."""
+    for each in results.outcomes:
+        if each.state != "done":
+            done = f" after {each.rounds} turns" if each.state == "unfinished" and each.rounds else ""
+            why = f": {each.reason}" if each.reason else ""
+            yield f"{label(results, each.stack)}, {each.step}: {each.state}{done}{why}"
+    if results.runs and results.runs[-1].ended in ("budget", "stopped"):
+        why = "the time that was given is over" if results.runs[-1].ended == "budget" else "it was stopped"
+        yield f"not complete: {why}; the same command goes on"

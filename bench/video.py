@@ -1,0 +1,362 @@
+"""The suite `video`: whole stacks, from a folder of videos to answers that are judged."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+from typing import Any, Self
+
+from .. import media
+from ..core.errors import InvalidQueryError, PolyreelError
+from ..core.evaluating import evaluate
+from ..core.judgements import Judged, read_judgements
+from ..core.logs import redacted
+from ..core.measures import temporal_iou
+from ..core.report import IngestReport
+from ..core.running import Stop
+from ..core.search import VideoSearch
+from ..core.sources import SUFFIXES
+from . import emulation, stacks
+from .results import DataInfo, Measure, Outcome, Results, Run, Sample, write
+from .settings import VideoSettings
+from .spread import percentile
+from .turns import FILE, Listener, Turn, alone, begun, machine, nobody
+from .watching import EMBEDDER, MEDIA, OBJECTS, STORE, Clock, Watched
+
+_ROLES = ("store", "embedder", "objects")
+_SAME = 0.5  # of the time of two moments that they share to be the same
+
+
+@dataclass(slots=True)
+class VideoBench:
+    """One benchmark of the suite `video`; `run` goes on where an earlier one in the folder was stopped.
+
+    Args:
+        settings: What is measured, over which videos and queries.
+        names: The stacks, each with its own embedder.
+        out: The folder of the results, and meanwhile of what the stacks keep on this machine.
+        config: The configuration file; as for `polyreel.open` when left out.
+        budget: Seconds for this start; what doesn't fit is left for the next one.
+        allow_emulators: Also measure what is only an imitation; results then say so.
+        stop: Ends it after the turn in flight.
+        listener: Hears how far it is.
+    """
+
+    settings: VideoSettings
+    names: Sequence[str]
+    out: Path
+    config: Path | None = None
+    budget: float = math.inf
+    allow_emulators: bool = False
+    stop: Stop = field(default_factory=Stop)
+    listener: Listener = nobody
+
+    def run(self) -> Results:
+        """Measure what isn't measured yet.
+
+        Raises:
+            PolyreelError: A stack isn't there or is an emulator, there are no videos, or a line of the
+                evaluation file is wrong.
+        """
+        with alone(self.out):
+            return self._alone()
+
+    def _alone(self) -> Results:
+        chosen = stacks.chosen(self.names, self.config, self.out / "work")
+        found = [emulation.marked(one.info(_ROLES)) for one in chosen]
+        emulation.check(found, allowed=self.allow_emulators)
+        videos, judged = _videos(Path(self.settings.videos)), read_judgements(self.settings.evaluation)
+        fresh = Results(
+            suite="video",
+            settings=self.settings,
+            machine=machine(),
+            data=DataInfo(
+                source=Path(self.settings.videos).name,
+                records=len(videos),
+                queries=len(judged),
+                fingerprint=_fingerprint(videos, Path(self.settings.evaluation)),
+            ),
+            stacks=found,
+        )
+        results = begun(self.out, fresh)
+        if not results.runs:
+            shutil.rmtree(self.out / "work", ignore_errors=True)
+        with ExitStack() as held:
+            lanes = [held.enter_context(_Lane(one)) for one in chosen]
+            _Work(self, results, lanes, videos, judged).run()
+        if results.complete:
+            shutil.rmtree(self.out / "work", ignore_errors=True)
+        return results
+
+
+class _Lane:
+    """A stack, open, with a clock at each of its adapters."""
+
+    def __init__(self, chosen: stacks.Chosen) -> None:
+        self.name, self.clock = chosen.name, Clock()
+        stack = chosen.stack()
+
+        def watched(inner: Any, parts: Mapping[str, str]) -> Any:
+            return None if inner is None else Watched(inner, self.clock, parts)
+
+        self.plain = stack.store
+        stack = replace(
+            stack,
+            store=watched(stack.store, STORE),
+            embedder=watched(stack.embedder, EMBEDDER),
+            objects=watched(stack.objects, OBJECTS),
+        )
+        self.search = VideoSearch(stack, watched(media, MEDIA))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.search.close()
+
+    def ingest(self, video: Path, workers: int) -> tuple[IngestReport, float, dict[str, float]]:
+        """Take a video in: the report, the seconds, and how they split up."""
+        before, began = dict(self.clock.seconds), time.perf_counter()
+        with self.clock.part("other"):
+            report = self.search.ingest(video, workers=workers, optimize=False)
+        spent = time.perf_counter() - began
+        split = {part: seconds - before.get(part, 0.0) for part, seconds in self.clock.seconds.items()}
+        return report, spent, split
+
+    def drop(self) -> None:
+        """Delete all that was taken in."""
+        self.search.delete(*(manifest.video_id for manifest in self.search.videos()))
+        self.plain.drop()
+
+
+@dataclass(slots=True)
+class _Work:
+    """One start of a benchmark."""
+
+    bench: VideoBench
+    results: Results
+    lanes: list[_Lane]
+    videos: list[Path]
+    judged: list[Judged]
+    _began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Take all turns that are left."""
+        self.results.runs.append(Run(began=datetime.now(UTC).isoformat(timespec="seconds")))
+        self._save()
+        for step, rounds, turn in self._steps():
+            self.results.runs[-1].load.append(round(os.getloadavg()[0], 2))
+            for at in range(rounds):
+                for lane in self._order(step, at):
+                    if not self._waits(lane, step, at):
+                        continue
+                    if self.bench.stop.asked or time.monotonic() > self._began + self.bench.budget:
+                        self._ended("stopped" if self.bench.stop.asked else "budget")
+                        return
+                    self._turn(lane, step, at, rounds, turn)
+        self._agreement()
+        for lane in self.lanes:
+            _dropped(lane)
+        self._ended("complete")
+
+    def _steps(self) -> Iterator[tuple[str, int, Callable[[_Lane, int], list[Sample]]]]:
+        """The steps, how many turns each has, and what a turn does."""
+        yield "ingest", len(self.videos), self._ingest
+        yield "settle", 1, self._settle
+        yield "query", self.bench.settings.rounds, self._query
+        yield "quality", 1, self._quality
+
+    def _order(self, step: str, at: int) -> list[_Lane]:
+        return random.Random(f"{self.bench.settings.seed} {step} {at}").sample(self.lanes, len(self.lanes))
+
+    def _waits(self, lane: _Lane, step: str, at: int) -> bool:
+        """Whether this turn of the stack is still to be taken."""
+        known = self.results.outcome(lane.name, step)
+        if known and known.state in ("done", "failed"):
+            return False
+        ingest = self.results.outcome(lane.name, "ingest")
+        if step != "ingest" and (ingest is None or ingest.state == "failed"):
+            self._keep(Outcome(stack=lane.name, step=step, state="failed", reason="no video was taken in"))
+            return False
+        return at >= (known.rounds if known else 0)
+
+    def _turn(
+        self, lane: _Lane, step: str, at: int, rounds: int, turn: Callable[[_Lane, int], list[Sample]]
+    ) -> None:
+        known = self.results.outcome(lane.name, step) or Outcome(
+            stack=lane.name, step=step, state="unfinished"
+        )
+        self.bench.listener(Turn(lane.name, step, at, rounds, self._done(), self._total()))
+        began, samples = time.monotonic(), list[Sample]()
+        left: dict[str, Any] = {"rounds": at + 1, "state": "done" if at + 1 == rounds else "unfinished"}
+        try:
+            samples = turn(lane, at)
+        except PolyreelError as error:
+            left = {"rounds": at, "state": "failed", "reason": redacted(error)}
+        left["seconds"] = round(known.seconds + time.monotonic() - began, 3)
+        self._keep(known.model_copy(update=left), samples)
+
+    # -- turns --------------------------------------------------------------------------------------------
+
+    def _ingest(self, lane: _Lane, at: int) -> list[Sample]:
+        """One video, and what the whole folder costs when it is the first one."""
+        samples = list(self._cost(lane)) if at == 0 else []
+        report, spent, split = lane.ingest(self.videos[at], self.bench.settings.workers)
+        info = next(each for each in self.results.stacks if each.name == lane.name)
+        info.form, info.version = lane.plain.can.form, lane.plain.can.version
+        samples += [
+            Sample(name="videos", value=60 / spent, unit="1/min", better="higher"),
+            Sample(name="seconds", value=spent, unit="s"),
+            Sample(name="errors", value=sum(each.failed for each in report.videos), unit="count"),
+            Sample(name="records", value=report.totals.records, unit="count", better=""),
+        ]
+        parts = {each: split.get(each, 0.0) for each in ("probe", "hand over", "embed", "store", "other")}
+        return samples + [
+            Sample(name="split", value=value, unit="s", case=part) for part, value in parts.items()
+        ]
+
+    def _cost(self, lane: _Lane) -> Iterator[Sample]:
+        """What embedding costs by the configured rates, where these say it."""
+        estimate = lane.search.ingest(*self.videos, dry_run=True).estimate
+        if estimate is not None and estimate.cost is not None:
+            yield Sample(name="cost", value=estimate.cost, unit=estimate.currency or "money")
+        if estimate is not None:
+            yield Sample(name="video", value=estimate.video_seconds, unit="s", better="")
+
+    def _settle(self, lane: _Lane, at: int) -> list[Sample]:
+        self._taken_in(lane)
+        began = time.perf_counter()
+        lane.plain.flush()
+        lane.plain.optimize()
+        return [Sample(name="optimized", value=time.perf_counter() - began, unit="s")]
+
+    def _query(self, lane: _Lane, at: int) -> list[Sample]:
+        """All queries, in the order of the file."""
+        self._taken_in(lane)
+        timings = [_asked(lane, each).timing for each in self.judged]
+        totals = [timing["total"] for timing in timings]
+        samples = [
+            Sample(name="total", value=percentile(totals, part / 100) * 1e3, unit="ms", case=f"p{part}")
+            for part in (50, 95)
+        ]
+        parts = {name: mean(timing[name] for timing in timings) for name in ("embed", "search", "fetch")}
+        parts["other"] = max(0.0, mean(totals) - sum(parts.values()))
+        return samples + [
+            Sample(name="split", value=value * 1e3, unit="ms", case=name) for name, value in parts.items()
+        ]
+
+    def _quality(self, lane: _Lane, at: int) -> list[Sample]:
+        """The measures of `polyreel evaluate`, each with its interval."""
+        self._taken_in(lane)
+        found = evaluate({lane.name: lane.search}, self.judged, seed=self.bench.settings.seed)
+        for name, interval in found.measures(lane.name).items():
+            values = [each.measures[name] for each in found.scored[lane.name] if name in each.measures]
+            measure = Measure.of(
+                lane.name, "quality", Sample(name=name, value=0, unit="share", better="higher"), values
+            )
+            ends = {"median": interval.mean, "low": interval.low, "high": interval.high}
+            self.results.put(measure.model_copy(update=ends))
+        return []
+
+    def _agreement(self) -> None:
+        """How alike each two stacks answer: the videos that both find, and the moments."""
+        able = [
+            lane
+            for lane in self.lanes
+            if (known := self.results.outcome(lane.name, "query")) and known.state == "done"
+        ]
+        if len(able) < 2:
+            return
+        for lane in able:
+            self._taken_in(lane)
+        answers = {lane.name: [_asked(lane, each).hits for each in self.judged] for lane in able}
+        for one, other in combinations(answers, 2):
+            pairs = list(zip(answers[one], answers[other], strict=True))
+            for name, alike in (("same videos", _same_videos), ("same moments", _same_moments)):
+                sample = Sample(name=name, value=0, unit="share", better="", case=f"with {other}")
+                self.results.put(Measure.of(one, "agreement", sample, [alike(*pair) for pair in pairs]))
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _taken_in(self, lane: _Lane) -> None:
+        """All videos, again where a stack has forgotten them since an earlier start; not measured."""
+        lane.search.ingest(*self.videos, workers=self.bench.settings.workers, optimize=False)
+
+    def _done(self) -> int:
+        return sum(each.rounds for each in self.results.outcomes)
+
+    def _total(self) -> int:
+        return sum(rounds for _, rounds, _ in self._steps()) * len(self.lanes)
+
+    def _keep(self, outcome: Outcome, samples: Sequence[Sample] = ()) -> None:
+        self.results.keep(outcome, samples)
+        if outcome.state != "unfinished":
+            self.bench.listener(outcome)
+        self._save()
+
+    def _ended(self, how: str) -> None:
+        self.results.runs[-1].ended = how
+        self._save()
+
+    def _save(self) -> None:
+        self.results.runs[-1].seconds = round(time.monotonic() - self._began, 3)
+        write(self.results, self.bench.out / FILE)
+
+
+def _asked(lane: _Lane, judged: Judged) -> Any:
+    (result,) = lane.search.search_many([judged.query])
+    return result
+
+
+def _same_videos(one: Sequence[Any], other: Sequence[Any]) -> float:
+    """The part of the videos that either found which both found."""
+    mine, theirs = {hit.video_id for hit in one}, {hit.video_id for hit in other}
+    return len(mine & theirs) / max(1, len(mine | theirs))
+
+
+def _same_moments(one: Sequence[Any], other: Sequence[Any]) -> float:
+    """The part of the first one's hits beside which the other has one of nearly the same time."""
+    found = [
+        any(
+            hit.video_id == each.video_id
+            and temporal_iou((hit.start, hit.end), (each.start, each.end)) >= _SAME
+            for each in other
+        )
+        for hit in one
+    ]
+    return sum(found) / max(1, len(found))
+
+
+def _videos(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise InvalidQueryError(
+            f"there is no video in {folder}", hint="name a folder of videos with --videos"
+        )
+    return found
+
+
+def _fingerprint(videos: Sequence[Path], evaluation: Path) -> str:
+    """Names, sizes and the judgements: content is hashed by the ingest."""
+    digest = hashlib.sha256(evaluation.read_bytes())
+    for path in videos:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _dropped(lane: _Lane) -> None:
+    try:
+        lane.drop()
+    except PolyreelError:
+        return  # nothing more can be done, and the figures are good
