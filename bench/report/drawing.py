@@ -61,6 +61,8 @@ def number(value: float) -> str:
     """A number in three significant digits, without an exponent."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "-"
+    if abs(value) < 0.0005:
+        return "<0.001" if value > 0 else ">-0.001"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{min(digits, 6)}f}".replace(",", "\u202f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -26,6 +27,7 @@ def page(results: Results) -> str:
         '<h2>Charts</h2><div class="grid">',
         *_figures(results),
         "</div>",
+        *_agreement(results),
         *_settings(results),
         *_meanings(results),
         *_everything(results),
@@ -101,8 +103,20 @@ def _headline(found: Summary) -> Iterator[str]:
 def _figures(results: Results) -> Iterator[str]:
     for chart in charts(results):
         yield (
-            f"<figure><h3>{escape(chart.title)}</h3><figcaption>{escape(chart.says)}</figcaption>{chart.svg}</figure>"
+            f"<figure><h3>{escape(chart.title)}</h3><figcaption>{_prose(chart.says)}</figcaption>{chart.svg}</figure>"
         )
+
+
+def _agreement(results: Results) -> Iterator[str]:
+    pairs = [each for each in results.measures if (each.step, each.name) == ("agreement", "same videos")]
+    if not pairs:
+        return
+    rows = []
+    for each in pairs:
+        (moments,) = results.find("agreement", "same moments", each.case, each.stack)
+        rows.append((f"{each.stack} {each.case}", number(each.median), number(moments.median)))
+    yield f"<h2>Agreement</h2><p>{_prose(words.STEPS['agreement'])} Medians over the queries.</p>"
+    yield _table(("stacks", "same videos", "same moments"), rows)
 
 
 def _settings(results: Results) -> Iterator[str]:
@@ -129,10 +143,10 @@ def _meanings(results: Results) -> Iterator[str]:
     yield '<h2>What the numbers mean</h2><div class="card"><dl>'
     steps = list(dict.fromkeys(each.step for each in results.outcomes))
     for step in steps:
-        yield f"<dt>{escape(step)}</dt><dd>{escape(words.STEPS.get(step, ''))}</dd>"
+        yield f"<dt>{escape(step)}</dt><dd>{_prose(words.STEPS.get(step, ''))}</dd>"
     for name in dict.fromkeys(each.name for each in results.measures):
         if name in words.NUMBERS:
-            yield f"<dt>{escape(name)}</dt><dd>{escape(words.NUMBERS[name])}</dd>"
+            yield f"<dt>{escape(name)}</dt><dd>{_prose(words.NUMBERS[name])}</dd>"
     yield (
         "<dt>spread</dt><dd>The least and the greatest of the turns; from ten turns on the tenth and the "
         "ninetieth of a hundred.</dd></dl></div>"
@@ -161,6 +175,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     whole = f'<table class="left"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="card wide">{whole}</div>'
+
+
+def _prose(text: str) -> str:
+    """Our own words, with what stands between backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _shown(value: object) -> str:

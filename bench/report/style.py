@@ -2,6 +2,8 @@
 
 _COLOURS = 8
 
+_PARTS = 5
+
 _MARKS = "\n".join(
     f".f{at} {{ fill: var(--c{at}); background: var(--c{at}) }} .s{at} {{ stroke: var(--c{at}) }}"
     for at in range(_COLOURS)
@@ -14,14 +16,16 @@ STYLE = """
   --good: #0b6e4f; --warn: #8a4b08; --warnback: #fff4e2;
   --c0: #3b5bdb; --c1: #e8590c; --c2: #099268; --c3: #c2255c; --c4: #7048e8; --c5: #1098ad;
   --c6: #a17100; --c7: #687076;
+  --p0: #ced4da; --p1: #94a3b8; --p2: #3f7d9e; --p3: #1d4e6b; --p4: #e0c9a6;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14161c; --card: #1c1f27; --ink: #eceef4; --soft: #a3a9b8; --edge: #31353f;
-  --tint: #242833;
+    --tint: #242833;
     --good: #5fd3a6; --warn: #ffc078; --warnback: #3a2a14;
     --c0: #8aa2ff; --c1: #ff9a5c; --c2: #4fd1a5; --c3: #ff85ad; --c4: #b197fc; --c5: #5fd4e6;
-  --c6: #e6c35c; --c7: #a9b0b8;
+    --c6: #e6c35c; --c7: #a9b0b8;
+    --p0: #59616e; --p1: #7f8ea3; --p2: #6fb7d6; --p3: #c8e6f5; --p4: #8a754f;
   }
 }
 * { box-sizing: border-box }
@@ -31,7 +35,7 @@ main { max-width: 1240px; margin: 0 auto; padding: 36px 24px 72px }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -.02em }
 h2 { font-size: 20px; margin: 44px 0 12px; letter-spacing: -.01em }
 h3 { font-size: 16px; margin: 0 0 2px }
-p { margin: 0 0 10px } .soft { color: var(--soft) }
+p { margin: 0 0 10px } .card + p { margin-top: 12px } .soft { color: var(--soft) }
 code { font: 13px ui-monospace, "SFMono-Regular", "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere }
 .facts { display: flex; flex-wrap: wrap; gap: 8px; margin: 16px 0 0; padding: 0; list-style: none }
@@ -77,5 +81,5 @@ dt { font-weight: 600 } dd { margin: 0; color: var(--soft) }
 @media print { .legend { position: static } figure, .card { break-inside: avoid }
   details > * { display: block } }"""
 
-STYLE += _MARKS
+STYLE += _MARKS + "".join(f"\n.p{at} {{ fill: var(--p{at}) }}" for at in range(_PARTS))
 """What the page's head holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 STEPS: Mapping[str, str] = {
-    "load": "Write all records through `upsert`, in pieces, and wait after each until its last record is found.",
+    "load": "Write all records by `upsert`, in pieces; after each wait until its last record is found.",
     "settle": "Flush and build the indexes, as every ingest ends; then look at memory and disk.",
     "cold": "The first search of a new process, packages and opening included. A server keeps running, and "
     "the system's cache of files is not emptied.",
@@ -20,7 +20,8 @@ STEPS: Mapping[str, str] = {
     "ingest": "Take the folder of videos in, with a clock at every adapter.",
     "query": "Every query of the evaluation file.",
     "quality": "What was found, against what the evaluation file says should be (`polyreel evaluate`).",
-    "agreement": "How alike two stacks answer.",
+    "agreement": "How alike two stacks answer: the part of the videos found by either that both found, and "
+    "the part of the first one's hits beside which the other has one that shares half of the time.",
 }
 
 NUMBERS: Mapping[str, str] = {
@@ -51,4 +52,13 @@ NUMBERS: Mapping[str, str] = {
     "raw upsert": "The same by the engine's own call.",
     "speed": "Records a second through polyreel over those of the engine's own calls.",
     "rewritten": "Records written again in a second while others search.",
+    "videos": "Videos taken in a minute, one after the other.",
+    "seconds": "Seconds to take a video in.",
+    "split": "Of these, or of a query's milliseconds, what each part takes; what a part calls isn't its own.",
+    "written": "Records made of a video.",
+    "cost": "What embedding the folder costs by the rates of the configuration.",
+    "video": "Seconds of video in the folder.",
+    "total": "Milliseconds of a query, from the call to the hits.",
+    "same videos": "Of the videos that either of two stacks found, those that both found.",
+    "same moments": "Of the first stack's hits, those beside which the other has nearly the same.",
 }

@@ -1,0 +1,87 @@
+"""`polyreel bench` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from polyreel.bench import read
+from polyreel.bench.results import Results
+from polyreel.cli.main import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+SMALL = "--records 60 --dimension 8 --queries 4 --rounds 2 --steps load,settle,search".split()
+
+
+def bench(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["bench", *map(str, arguments)])
+
+
+def test_it_prints_a_table_says_what_it_does_and_writes_both_files(tmp_path: Path) -> None:
+    done = bench("--stacks", "memory,edge", *SMALL, "--out", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows[:2]] == ["memory", "edge"]
+    assert {"load: memory done", "search: edge done"} <= {
+        " ".join(line.split()[1:4]) for line in done.stderr.splitlines()
+    }
+    assert read(tmp_path).complete
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_as_json_it_prints_the_document_alone(tmp_path: Path) -> None:
+    done = bench("--stacks", "memory", *SMALL, "--out", tmp_path, "--json")
+    assert Results.model_validate(json.loads(done.stdout)) == read(tmp_path)
+
+
+def test_vectors_of_a_file_are_measured_with_a_limit(tmp_path: Path) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "v.npy", np.random.default_rng(1).standard_normal((200, 5)))
+    done = bench("--stacks", "memory", *SMALL, "--data", tmp_path / "v.npy", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    data = read(tmp_path / "out").data
+    assert (data.source, data.records, data.dimension, data.queries) == ("v.npy", 60, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suite", "audio"], "there is no suite 'audio'"),
+        (["--stacks", "nothing"], "there is no stack 'nothing' to measure"),
+        (["--budget", "soon"], "--budget is 'soon'; write it as 90s, 20m or 2h"),
+        (["--records", "0"], "records of the benchmark"),
+        (["--steps", "load,sing"], "steps"),
+        (["--data", "missing.npy"], "there is no file of vectors"),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = bench("--out", tmp_path, *arguments)
+    assert done.exit_code in (1, 2)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_budget_that_is_over_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    first = bench("--stacks", "memory", *SMALL, "--out", tmp_path, "--budget", "0.001s")
+    assert "the time that was given is over; the same command goes on" in first.stderr
+    assert bench("--stacks", "memory", *SMALL, "--out", tmp_path, "--budget", "10m").exit_code == 0
+    assert read(tmp_path).complete
+
+
+def test_a_step_that_failed_makes_the_exit_code_1(tmp_path: Path) -> None:
+    config = tmp_path / "polyreel.toml"
+    config.write_text(
+        '[stacks.gone]\npreset = "memory"\n[stacks.gone.store]\nkind = "milvus"\n'
+        'url = "http://127.0.0.1:9"\ntimeout = 1.0\n'
+    )
+    done = bench("--stacks", "memory,gone", *SMALL, "--config", config, "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "gone, load: failed: " in done.stderr
