@@ -99,7 +99,7 @@ build: setup ## build the source archive, and from it the wheel, into dist/
 	@ls dist
 
 # The peers bring much that polyreel doesn't need, so they get an environment of their own.
-bench-stores: servers ## measure the stores against their engines, tutorials, LangChain and Haystack
+bench-stores: servers ## measure the stores, their engines, tutorials, LangChain and Haystack (BENCH_ARGS="--records 2000")
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint requirements/constraints.txt --group peers --editable '.[milvus,qdrant]'
 	@.venv-bench/bin/polyreel bench $(BENCH_ARGS)

@@ -4,6 +4,7 @@ results = VectorBench(VectorSettings(records=2000), ["memory", "edge"], Path("ou
 report.write(results, Path("out"))
 """
 
+from . import report
 from .compare import Comparison, compare
 from .results import Results, read
 from .runner import VectorBench
@@ -20,5 +21,6 @@ __all__ = [
     "VideoSettings",
     "compare",
     "read",
+    "report",
     "usual",
 ]

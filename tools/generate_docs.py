@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import re
 import sys
 import tomllib
@@ -23,6 +24,8 @@ import typer
 from typer.core import TyperGroup
 
 import polyreel
+from polyreel.bench.report import words
+from polyreel.bench.results import Results
 from polyreel.cli.main import app
 from polyreel.config import shipped
 from polyreel.core import errors
@@ -50,9 +53,10 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder of README.md and docs/")
     wanted = parser.parse_args()
     stale = []
-    for page in pages(wanted.root):
-        text = page.read_text("utf-8")
-        fresh = _PART.sub(lambda part: f"{part[1]}\n{PARTS[part['name']]()}\n", text)
+    made = {wanted.root / name: make for name, make in FILES.items()}
+    for page in (*pages(wanted.root), *made):
+        text = page.read_text("utf-8") if page.exists() else ""
+        fresh = made[page]() if page in made else _PART.sub(_made, text)
         if fresh != text:
             stale.append(page)
             if not wanted.check:
@@ -60,6 +64,10 @@ def main() -> int:
     for page in stale:
         print(f"{'stale' if wanted.check else 'wrote'}: {page.relative_to(wanted.root)}")
     return int(wanted.check and bool(stale))
+
+
+def _made(part: re.Match[str]) -> str:
+    return f"{part[1]}\n{PARTS[part['name']]()}\n"
 
 
 def pages(root: Path) -> list[Path]:
@@ -180,6 +188,8 @@ def _leaves(command: Any, name: str = "polyreel") -> Iterator[tuple[str, Any]]:
     if not isinstance(command, TyperGroup):
         yield name, command
         return
+    if command.invoke_without_command and name != "polyreel":
+        yield name, command
     for inner, each in command.commands.items():
         yield from _leaves(each, f"{name} {inner}")
 
@@ -195,6 +205,34 @@ def _command(command: Any, name: str) -> str:
     ]
     table = f"\n{_table(('option', ''), rows)}" if rows else ""
     return f"## {name}\n\n{words.strip()}\n\n```text\n{usage}\n\nExample: {example}\n```\n{table}"
+
+
+# -- the benchmark ----------------------------------------------------------------------------------------
+
+
+def bench_words() -> str:
+    """The steps and the numbers of a benchmark."""
+    steps = [(f"`{name}`", _cell(said)) for name, said in words.STEPS.items()]
+    numbers = [(f"`{name}`", _cell(said)) for name, said in words.NUMBERS.items()]
+    return f"{_table(('step', 'what is done'), steps)}\n{_table(('number', 'what it is'), numbers)}"
+
+
+def bench_fields() -> str:
+    """What stands in results.json, object by object."""
+    schema = Results.model_json_schema()
+    parts = []
+    for name, known in {"Results": schema, **schema["$defs"]}.items():
+        rows = [
+            (f"`{field}`", _cell(value.get("description", "-")))
+            for field, value in known["properties"].items()
+        ]
+        parts.append(f"**{name}**: {_cell(known['description'])}\n\n{_table(('field', ''), rows)}")
+    return "\n".join(parts)
+
+
+def bench_schema() -> str:
+    """The JSON schema of results.json."""
+    return f"{json.dumps(Results.model_json_schema(), indent=1, ensure_ascii=False)}\n"
 
 
 # -- the Python API ---------------------------------------------------------------------------------------
@@ -310,6 +348,8 @@ def _first_line(thing: object) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "adapters": adapters,
     "api": api,
+    "bench-fields": bench_fields,
+    "bench-words": bench_words,
     "commands": commands,
     "decisions": decisions,
     "errors": error_tree,
@@ -318,6 +358,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "presets": presets,
     "stacks": stacks,
 }
+
+FILES: dict[str, Callable[[], str]] = {"docs/bench-results.schema.json": bench_schema}
+"""Files that are made from the code whole."""
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -15,12 +15,10 @@ from polyreel.cli.main import app
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
-
 SMALL = "--records 60 --dimension 8 --queries 4 --rounds 2 --steps load,settle,search".split()
 
 
-def bench(*arguments: str | Path) -> Result:
+def bench(*arguments: str | Path) -> Any:
     return CliRunner().invoke(app, ["bench", *map(str, arguments)])
 
 

@@ -41,14 +41,13 @@ def imitated(tmp_path: Path) -> Any:
     with imitation() as server:
         config = tmp_path / "polyreel.toml"
         config.write_text(
-            f'[stacks.cloud]\npreset = "memory"\n[stacks.cloud.store]\nkind = "qdrant"\nurl = "{server.url}"\n'
+            '[stacks.cloud]\npreset = "memory"\n[stacks.cloud.store]\nkind = "qdrant"\n'
+            f'url = "{server.url}"\n'
         )
         yield config
 
 
-def test_an_imitation_is_refused_and_with_leave_labelled(
-    imitated: Path, settings: Any, tmp_path: Path
-) -> None:
+def test_an_imitation_is_refused_unless_allowed(imitated: Path, settings: Any, tmp_path: Path) -> None:
     told = settings(steps=("load", "search"), rounds=1)
     with pytest.raises(ConfigurationError, match="'cloud' has an emulator for store"):
         VectorBench(told, ["cloud"], tmp_path / "out", imitated).run()

@@ -1,4 +1,4 @@
-"""The report: nothing from elsewhere, nothing unescaped, failures shown, and no winner where spreads overlap."""
+"""The report: nothing from elsewhere, nothing unescaped, failures shown, no best where spreads overlap."""
 
 from __future__ import annotations
 
