@@ -115,7 +115,7 @@ class _Work:
                     if self.bench.stop.asked or time.monotonic() > self._end:
                         return self._ended("stopped" if self.bench.stop.asked else "budget")
                     self._turn(lane, step, at)
-        if any(each.state == "unfinished" for each in self.results.outcomes):
+        if self._lacks():
             return self._ended("budget")
         for lane in self.lanes:
             _dropped(lane)
@@ -125,6 +125,13 @@ class _Work:
     @property
     def _end(self) -> float:
         return self._began + self.bench.budget
+
+    def _lacks(self) -> bool:
+        """Whether something is left to be done, of stacks that are left out this time as well."""
+        found = [
+            self.results.outcome(stack.name, step) for stack in self.results.stacks for step in self._steps()
+        ]
+        return any(each is None or each.state == "unfinished" for each in found)
 
     def _steps(self) -> Iterator[str]:
         yield "load"

@@ -80,16 +80,19 @@ def machine() -> Machine:
 def begun(out: Path, fresh: Results) -> Results:
     """The results that are in the folder already, if they are of the same benchmark; else the fresh ones.
 
+    Some of its stacks may be left out this time, such as one that takes too long.
+
     Raises:
         ConfigurationError: They are of another one.
     """
     if not (out / FILE).exists():
         return fresh
     old = read(out)
+    names = {each.name for each in old.stacks}
     for what, one, other in (
         ("suite", old.suite, fresh.suite),
         ("settings", old.settings, fresh.settings),
-        ("stacks", [each.name for each in old.stacks], [each.name for each in fresh.stacks]),
+        ("stacks", names, names | {each.name for each in fresh.stacks}),
         ("data", old.data, fresh.data),
         ("versions", old.machine.packages, fresh.machine.packages),
     ):

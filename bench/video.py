@@ -165,6 +165,9 @@ class _Work:
                         self._ended("stopped" if self.bench.stop.asked else "budget")
                         return
                     self._turn(lane, step, at, rounds, turn)
+        if len(self.lanes) < len(self.results.stacks):
+            self._ended("budget")
+            return
         self._agreement()
         for lane in self.lanes:
             _dropped(lane)

@@ -161,7 +161,11 @@ def _tell(results: Results, out: Path, *, as_json: bool) -> None:
     if as_json:
         output.document(results.model_dump(mode="json"))
     else:
-        output.table(("stack", *(column.title for column in found.columns)), found.texts())
+        if not sys.stdout.isatty():
+            output.line(
+                "\t".join(found.heads)
+            )  # elsewhere tables have no heads, but here these are the stacks
+        output.table(found.heads, found.texts())
         output.line(f"{out / 'results.json'}  {report}")
     if any(cell.best for _, cells in found.rows for cell in cells) and not as_json:
         output.message("* best, with a spread apart from all others")

@@ -63,7 +63,7 @@ COLUMNS = (
     Column("added ms", "overhead", "added", "alone"),
     Column("write speed", "writing", "speed"),
     Column("videos/min", "ingest", "videos"),
-    Column("p50 ms", "query", "total", "p50"),
+    Column("query p50 ms", "query", "total", "p50"),
     Column("nDCG@10", "quality", "ndcg@10", None),
     Column("cost", "ingest", "cost"),
 )
@@ -111,17 +111,24 @@ class Summary:
     troubles: tuple[str, ...]
 
     def texts(self) -> Iterator[tuple[str, ...]]:
-        """The rows for a terminal: a star behind what is best."""
-        for label, cells in self.rows:
-            yield label, *(f"{cell.text}{' *' if cell.best else ''}" for cell in cells)
+        """A row for each figure, and a column for each stack: a star behind what is best."""
+        for at, column in enumerate(self.columns):
+            cells = (cells[at] for _, cells in self.rows)
+            yield column.title, *(f"{cell.text}{' *' if cell.best else ''}" for cell in cells)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """What stands over the columns of `texts`."""
+        return "stack", *(label for label, _ in self.rows)
 
     def markdown(self) -> str:
         """The table for a page."""
-        head = ("stack", *(column.title for column in self.columns))
-        lines = [head, ("---",) * len(head), *self.texts()]
-        return "\n".join(
-            f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
-        )
+        lines = [self.heads, ("---",) * len(self.heads), *self.texts()]
+        return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
 
 
 def label(results: Results, stack: str) -> str:
@@ -161,5 +168,6 @@ def troubles(results: Results) -> Iterator[str]:
             why = f": {each.reason}" if each.reason else ""
             yield f"{label(results, each.stack)}, {each.step}: {each.state}{done}{why}"
     if results.runs and results.runs[-1].ended in ("budget", "stopped"):
-        why = "the time that was given is over" if results.runs[-1].ended == "budget" else "it was stopped"
+        budget = "the time that was given is over, or stacks were left out"
+        why = budget if results.runs[-1].ended == "budget" else "it was stopped"
         yield f"not complete: {why}; the same command goes on"

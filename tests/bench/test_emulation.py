@@ -75,5 +75,5 @@ def test_the_command_labels_it_in_the_table_too(imitated: Path, tmp_path: Path) 
     assert (refused.exit_code, "--allow-emulators" in refused.stderr) == (2, True)
     allowed = CliRunner().invoke(app, [*told, "--allow-emulators"])
     assert allowed.exit_code == 0, allowed.stderr
-    assert allowed.stdout.startswith("cloud (emulated)\t")
+    assert allowed.stdout.startswith("stack\tcloud (emulated)\n")
     assert "Emulated: cloud." in (tmp_path / "out" / "report.html").read_text()

@@ -112,7 +112,7 @@ def test_no_best_is_marked_where_spreads_overlap(made: Any) -> None:
     assert [[cell.best for cell in cells] for _, cells in summary(apart).rows] == [[True], [False]]
     assert [[cell.best for cell in cells] for _, cells in summary(overlapping).rows] == [[False], [False]]
     assert ("class=best" in page(apart), "class=best" in page(overlapping)) == (True, False)
-    assert summary(apart).markdown().splitlines()[2] == "| one | 1.05 * |"
+    assert summary(apart).markdown().splitlines()[2] == "| p50 ms | 1.05 * | 5.5 |"
 
 
 def test_what_failed_is_shown(made: Any) -> None:
@@ -123,7 +123,7 @@ def test_what_failed_is_shown(made: Any) -> None:
     assert summary(results).troubles == (
         "one, cold: unsupported: it forgets",
         "one, mixed: unfinished after 1 turns",
-        "not complete: the time that was given is over; the same command goes on",
+        "not complete: the time that was given is over, or stacks were left out; the same command goes on",
     )
     text = Page(page(results)).text
     assert all(line in text for line in summary(results).troubles)
@@ -135,7 +135,7 @@ def test_emulators_are_labelled_in_every_output(made: Any) -> None:
     text = Page(page(results)).text
     assert "Emulated: cloud." in text
     assert "cloud (emulated)" in text
-    assert next(summary(results).texts())[0] == "cloud (emulated)"
+    assert summary(results).heads == ("stack", "cloud (emulated)", "one")
     assert "cloud (emulated)" in summary(results).markdown()
     assert '"emulated":["store"]' in results.model_dump_json()
 

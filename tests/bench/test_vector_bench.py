@@ -143,6 +143,22 @@ def test_what_the_time_was_too_short_for_is_named_and_done_by_the_next_start(
     assert VectorBench(told, ["memory"], tmp_path).run().complete
 
 
+def test_a_stack_that_takes_too_long_can_be_left_out_and_the_others_go_on(
+    settings: Any, tmp_path: Path
+) -> None:
+    told, stop = settings(steps=("load", "search")), Stop()
+
+    def listener(each: Turn | Outcome) -> None:
+        if not isinstance(each, Outcome) and each.step == "search":
+            stop.ask()
+
+    VectorBench(told, ("memory", "edge"), tmp_path, stop=stop, listener=listener).run()
+    some = VectorBench(told, ["edge"], tmp_path).run()
+    assert some.outcome("edge", "search").state == "done"  # type: ignore[union-attr]
+    assert not some.complete
+    assert VectorBench(told, ("memory", "edge"), tmp_path).run().complete
+
+
 def test_other_settings_stacks_or_data_are_refused_in_the_same_folder(settings: Any, tmp_path: Path) -> None:
     VectorBench(settings(steps=("load",)), ["memory"], tmp_path).run()
     for told, names in (
