@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ class Server:
         url: Where it answers.
         pid: Of its first process.
         folder: Of its data.
-        empty: MiB that the folder took when nothing was stored.
+        empty: MiB that each folder in it took when nothing was stored.
     """
 
     url: str
     pid: int
     folder: Path
-    empty: float = 0.0
+    empty: Mapping[Path, float]
 
     def memory(self) -> float | None:
         """MiB of all its processes; None where the system doesn't tell."""
@@ -38,8 +38,8 @@ class Server:
         return sum(known) if known else None
 
     def disk(self) -> float:
-        """MiB of its folder, beside what an empty one takes."""
-        return max(0.0, size(self.folder) - self.empty)
+        """MiB by which its folders have grown; logs that shrink meanwhile don't count against records."""
+        return sum(max(0.0, now - self.empty.get(path, 0.0)) for path, now in sizes(self.folder).items())
 
 
 def installed(name: str) -> bool:
@@ -73,7 +73,7 @@ def serving(name: str) -> Iterator[Server]:
                 ready = next((words[1] for words in lines if words[:1] == ["READY"]), None)
                 if ready is None:
                     raise UnavailableError(f"{script} ended before it was ready")
-                yield Server(ready, process.pid, Path(folder), size(Path(folder)))
+                yield Server(ready, process.pid, Path(folder), sizes(Path(folder)))
             finally:
                 process.terminate()
 
@@ -81,6 +81,11 @@ def serving(name: str) -> Iterator[Server]:
 def size(folder: Path) -> float:
     """MiB on the disk, holes left out; what links lead to isn't counted."""
     return sum(_blocks(path) for path in folder.rglob("*")) * 512 / _MIB
+
+
+def sizes(folder: Path) -> dict[Path, float]:
+    """MiB of each folder two levels below one."""
+    return {path: size(path) for path in folder.glob("*/*") if path.is_dir() and not path.parent.is_symlink()}
 
 
 def memory(pid: int | str = "self") -> tuple[float, float] | None:

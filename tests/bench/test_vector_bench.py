@@ -69,6 +69,7 @@ def test_a_server_that_the_benchmark_starts_is_measured_too(settings: Any, need:
     done = {each.step for each in results.outcomes if (each.stack, each.state) == ("milvus_server", "done")}
     assert done == set(steps)
     assert medians(results, "settle", "memory")["milvus_server"] > 100
+    assert medians(results, "settle", "disk")["milvus_server"] > 0.01
     assert medians(results, "search", "recall")["milvus_server"] == 1
     (info,) = (each for each in results.stacks if each.name == "milvus_server")
     assert (info.process, info.settings["url"]) == ("the server's", "started by the benchmark")
