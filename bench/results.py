@@ -127,7 +127,9 @@ class Run(_Model):
 
     began: str = Field(description="ISO 8601.")
     seconds: float = 0.0
-    load: list[float] = Field(default_factory=list, description="The load average as each step began.")
+    load: list[float] = Field(
+        default_factory=list, description="The load average as each step that had a turn began."
+    )
     ended: str = Field(
         default="", description="`complete`, `stopped` or `budget`; empty while it runs or after kill."
     )

@@ -107,13 +107,15 @@ class _Work:
         self.results.runs.append(Run(began=datetime.now(UTC).isoformat(timespec="seconds")))
         self._save()
         for step in self._steps():
-            self.results.runs[-1].load.append(round(os.getloadavg()[0], 2))
+            before = len(self.results.runs[-1].load)
             for at in range(self._rounds(step)):
                 for lane in self._order(step, at):
                     if not self._waits(lane, step, at):
                         continue
                     if self.bench.stop.asked or time.monotonic() > self._end:
                         return self._ended("stopped" if self.bench.stop.asked else "budget")
+                    if len(self.results.runs[-1].load) == before:
+                        self.results.runs[-1].load.append(round(os.getloadavg()[0], 2))
                     self._turn(lane, step, at)
         if self._lacks():
             return self._ended("budget")

@@ -64,13 +64,13 @@ svg .label { font-weight: 600 } svg .value { font-size: 11.5px; font-variant-num
   stroke-width: 2 }
 .pale { opacity: .82 }
 .wide { overflow-x: auto }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13.5px }
-th, td { text-align: right; padding: 7px 10px; border-bottom: 1px solid var(--edge);
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px }
+th, td { text-align: right; padding: 7px 6px; border-bottom: 1px solid var(--edge);
   vertical-align: top; white-space: nowrap }
 th { color: var(--soft); font-weight: 600; font-size: 12px; white-space: normal;
   vertical-align: bottom }
 th:first-child, td:first-child, .left td, .left th { text-align: left } .left td { white-space: normal }
-td:first-child { font-weight: 600 } td small { display: block; color: var(--soft); font-size: 11px }
+td:first-child { font-weight: 600 } td small { display: block; color: var(--soft); font-size: 10.5px }
 .best { color: var(--good); font-weight: 700 }
 details { margin-top: 14px } summary { cursor: pointer; font-weight: 600 }
 dl { display: grid; grid-template-columns: minmax(120px, max-content) 1fr; gap: 6px 20px; margin: 0;

@@ -34,6 +34,7 @@ class Column:
         name: The measure.
         case: Of which case; None takes all of them.
         pick: Chooses among the cases.
+        ranked: Whether a best stack is named; what polyreel adds says nothing of which stack is better.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Column:
     name: str
     case: str | None = ""
     pick: Pick = _only
+    ranked: bool = True
 
     def of(self, results: Results, stack: str) -> Measure | None:
         """The stack's figure; None where it wasn't measured."""
@@ -59,9 +61,9 @@ COLUMNS = (
     Column("p99 ms", "search", "p99"),
     Column("queries/s, most", "concurrency", "queries", None, _most),
     Column("filtered recall, least", "filtered", "recall", None, _least),
-    Column("overhead", "overhead", "ratio", "alone"),
-    Column("added ms", "overhead", "added", "alone"),
-    Column("write speed", "writing", "speed"),
+    Column("overhead", "overhead", "ratio", "alone", ranked=False),
+    Column("added ms", "overhead", "added", "alone", ranked=False),
+    Column("write speed", "writing", "speed", ranked=False),
     Column("videos/min", "ingest", "videos"),
     Column("query p50 ms", "query", "total", "p50"),
     Column("nDCG@10", "quality", "ndcg@10", None),
@@ -145,7 +147,9 @@ def summary(results: Results) -> Summary:
     figures = {name: [column.of(results, name) for column in columns] for name in names}
     verdicts = tuple(
         verdict([found for name in names if (found := figures[name][at]) is not None])
-        for at in range(len(columns))
+        if column.ranked
+        else Verdict(None)
+        for at, column in enumerate(columns)
     )
     rows = tuple(
         (
