@@ -156,7 +156,7 @@ class _Work:
         self.results.runs.append(Run(began=datetime.now(UTC).isoformat(timespec="seconds")))
         self._save()
         for step, rounds, turn in self._steps():
-            self.results.runs[-1].load.append(round(os.getloadavg()[0], 2))
+            before = len(self.results.runs[-1].load)
             for at in range(rounds):
                 for lane in self._order(step, at):
                     if not self._waits(lane, step, at):
@@ -164,6 +164,8 @@ class _Work:
                     if self.bench.stop.asked or time.monotonic() > self._began + self.bench.budget:
                         self._ended("stopped" if self.bench.stop.asked else "budget")
                         return
+                    if len(self.results.runs[-1].load) == before:
+                        self.results.runs[-1].load.append(round(os.getloadavg()[0], 2))
                     self._turn(lane, step, at, rounds, turn)
         if len(self.lanes) < len(self.results.stacks):
             self._ended("budget")

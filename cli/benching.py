@@ -169,6 +169,10 @@ def _tell(results: Results, out: Path, *, as_json: bool) -> None:
         output.line(f"{out / 'results.json'}  {report}")
     if any(cell.best for _, cells in found.rows for cell in cells) and not as_json:
         output.message("* best, with a spread apart from all others")
+    if results.complete and not results.runs[-1].load:
+        output.message(
+            f"all of it was measured before; delete {out}, or choose another --out, to do it again"
+        )
     for line in found.troubles:
         output.message(line)
     if results.runs[-1].ended == "stopped":
