@@ -38,6 +38,8 @@ from ..core.space import Space
 from ..core.stack import Stack
 from ..core.store import VectorStore
 from ..storage.local import LocalObjects
+from . import vectors
+from .conditions import Fields
 from .timing import Compared, compare
 from .vectors import Data
 
@@ -100,7 +102,9 @@ def planning(records: int, rounds: int) -> Iterator[str]:
     queries: list[list[float]] = data.queries.tolist()
     with tempfile.TemporaryDirectory() as name:
         store = QdrantEdgeStore(path=Path(name) / "edge")
-        with opened(store, Path(name), data.records()) as search:
+        data.save(Path(name))
+        made = vectors.records(Path(name), 0, records, Fields(records, (0.1,), seed=1), payload=True)
+        with opened(store, Path(name), (replace(record, fields={}) for record in made)) as search:
             likes = [record.id for record, _ in zip(store.scan(), range(3), strict=False)]
             for fusion in ("sum", "rank"):
 
