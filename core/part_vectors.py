@@ -10,7 +10,7 @@ from functools import partial
 from .asking import Run
 from .caching import QueryCache, parts_key
 from .capabilities import Feature
-from .embedder import Embedder
+from .embedder import Embedded, Embedder
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .media import Media
 from .query_parts import Fusion, Part
@@ -111,18 +111,22 @@ class PartVectors:
         with self.run.timed("cache"):
             keys = [self._key(embedder, media) for media in several]
             found = [self._known(embedder, key) for key in keys]
-        with self.run.timed("embed"):
-            missing = [media for media, vector in zip(several, found, strict=True) if vector is None]
-            calls = [partial(embedder.embed_query, media) for media in missing]
-            made = side_by_side(calls, embedder.at_once) if calls else []
-        for embedded in made:
-            self.run.count(embedded.usage, embedded.request_id)
+        missing = [media for media, vector in zip(several, found, strict=True) if vector is None]
+        made = self._made_now(embedder, missing) if missing else []
         self.run.cached += len(several) - len(made)
         fresh = iter(embedded.vector for embedded in made)
         return [
             self._remembered(key, next(fresh)) if vector is None else vector
             for key, vector in zip(keys, found, strict=True)
         ]
+
+    def _made_now(self, embedder: Embedder, several: Sequence[Sequence[Media]]) -> list[Embedded]:
+        with self.run.timed("embed"):
+            calls = [partial(embedder.embed_query, media) for media in several]
+            made = side_by_side(calls, embedder.at_once)
+        for embedded in made:
+            self.run.count(embedded.usage, embedded.request_id)
+        return made
 
     def _key(self, embedder: Embedder, media: Sequence[Media]) -> bytes | None:
         originals = [self.run.originals.get(each, each) for each in media]

@@ -381,7 +381,7 @@ def test_an_answer_that_a_write_overtook_is_not_kept(search: VideoSearch, pictur
             store.delete(where=F.start >= 2)
             return pages
 
-        assert len(answers.through(store, queries, frozenset(), ask)[0].hits) == 6
+        assert len(answers.through(store, queries, (), ask)[0].hits) == 6
         assert len(planner.answer(queries)[0].hits) == 3
 
 
