@@ -238,6 +238,9 @@ def bench_schema() -> str:
 # -- the Python API ---------------------------------------------------------------------------------------
 
 
+_PARTS = {f"polyreel.core.{name}" for name in ("describing", "looking", "opened", "taking")}
+
+
 def api() -> str:
     """The public names, from their docstrings."""
     public = [
@@ -253,7 +256,7 @@ def _documented(thing: Any) -> str:
     if isinstance(thing, FunctionType):
         return f"## polyreel.{thing.__name__}\n\n{_function(f'polyreel.{thing.__name__}', thing)}"
     sections = [f"## {thing.__name__}\n\n{_prose(thing)}"]
-    members = {name: value for name, value in vars(thing).items() if not name.startswith("_")}
+    members = {name: value for name, value in _members(thing).items() if not name.startswith("_")}
     properties = [
         f"- `{name}`: {_first_line(value.fget)}"
         for name, value in members.items()
@@ -275,6 +278,12 @@ def _documented(thing: Any) -> str:
             if isinstance(value, FunctionType)
         ]
     return "\n".join(sections)
+
+
+def _members(thing: type) -> dict[str, object]:
+    """Those of a class, and of the parts of it that have no name in public."""
+    parts = [part for part in thing.__mro__ if part is thing or part.__module__ in _PARTS]
+    return {name: value for part in parts for name, value in vars(part).items()}
 
 
 def _function(name: str, function: Callable[..., object]) -> str:

@@ -1,0 +1,157 @@
+"""Looking up what is in a collection: videos, records, values of fields, and the files behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import InvalidQueryError, NotFoundError
+from .filter_json import from_json
+from .filters import Filter
+from .manifest import Manifest
+from .opened import OpenStack
+from .query import Query
+from .records import Hit, Record, Scope
+
+if TYPE_CHECKING:
+    from .facets import Facet
+    from .saving import Missed, Saved
+
+
+class LookingUp(OpenStack):
+    """The part of `VideoSearch` that looks up."""
+
+    def videos(self) -> list[Manifest]:
+        """What is known of every video in the collection, by title."""
+        return sorted(self._manifests(), key=lambda manifest: (manifest.title, manifest.video_id))
+
+    def video_id(self, start: str) -> str:
+        """The whole id of the one video whose id starts like this.
+
+        Raises:
+            NotFoundError: There is none.
+            InvalidQueryError: There are several.
+        """
+        found = list(self._manifests().ids(start)) if start.isalnum() else []
+        if not found:
+            raise NotFoundError(f"there is no video {start!r}", hint="see `polyreel videos`")
+        if len(found) > 1:
+            raise InvalidQueryError(f"{len(found)} videos start with {start!r}", hint="give more of the id")
+        return found[0]
+
+    def get(self, id: str) -> Record | None:
+        """A record by its id; None where there is none."""
+        return self._opened().fetch([id]).get(id)
+
+    def count(self, where: Filter | Mapping[str, object] | None = None) -> int:
+        """How many records match."""
+        return self._opened().count(where if isinstance(where, Filter) else from_json(where))
+
+    def facets(
+        self,
+        *names: str,
+        where: Filter | Mapping[str, object] | None = None,
+        scope: Scope | str | None = Scope.CLIP,
+        limit: int = 20,
+    ) -> dict[str, Facet]:
+        """The values of fields and how many records have each, the least and the greatest (`core.facets`).
+
+        Args:
+            names: Declared fields, or columns that every record has; all declared fields when left out.
+            where: Only among records that match.
+            scope: `clip`, `video` to count whole videos, or None for both.
+            limit: Values of each field, the commonest first.
+
+        Raises:
+            InvalidQueryError: There is no such field, or the condition is wrong.
+        """
+        from .facets import facets
+
+        return facets(self._opened(), names, Query(where=where, scope=scope).condition(), limit)
+
+    def path(self, hit: Hit | Record | Manifest) -> Path:
+        """A local file with the hit's video, where it lies on this machine; `local` also fetches it.
+
+        Raises:
+            NotFoundError: The video isn't on this machine, or not any more.
+        """
+        path = self.stack.objects.path(hit.uri)
+        if path is None or not path.is_file():
+            raise NotFoundError(f"the video {hit.uri} isn't there", hint="ingest it again where it is now")
+        return path
+
+    def local(self, hit: Hit | Record | Manifest) -> AbstractContextManager[Path]:
+        """A local file with the hit's video; one that had to be fetched is gone after the `with`.
+
+        Raises:
+            NotFoundError: The video isn't there any more, or it is another one now.
+        """
+        return self._saver().local(hit.uri, hit.video_id)
+
+    def url(self, hit: Hit, *, expires: float = 3600.0) -> str:
+        """An address at which a player opens the hit's video at its span (`core.playing`).
+
+        It may be presigned: whoever has it can fetch the video for `expires` seconds.
+
+        Raises:
+            NotFoundError: The file isn't on this machine any more.
+            UnsupportedError: The video has no address that a player could open.
+        """
+        from .playing import playable
+
+        return playable(hit, self.stack.objects, expires=expires)
+
+    def save(
+        self,
+        hits: Sequence[Hit],
+        folder: str | Path,
+        *,
+        missed: Missed | None = None,
+        progress: Saved | None = None,
+    ) -> list[Path]:
+        """Cut clips and moments out, copy whole videos, into files whose names sort as the hits do.
+
+        Nothing is overwritten.
+
+        Args:
+            hits: Their videos are fetched, and removed afterwards, where they aren't on this machine.
+            folder: Made where it is missing.
+            missed: Hears of each hit whose video is gone or can't be cut.
+            progress: Hears how many hits are done, and of how many.
+
+        Returns:
+            The files, in the order of the hits, without those missed.
+
+        Raises:
+            PolyreelError: A hit was missed and there is no `missed`; the other hits are saved all the same.
+        """
+        return self._saver().save(hits, Path(folder).expanduser(), missed, progress)
+
+    def thumbnail(self, hit: Hit | Record, out: str | Path, *, size: int = 320) -> Path:
+        """Write a picture from the middle of a hit as JPEG."""
+        record = hit.record if isinstance(hit, Hit) else hit
+        return self._saver().thumbnail(record, Path(out), size)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _known(self, id: str) -> Record | Manifest:
+        """The record of an id, or the video that it begins the id of."""
+        known = self.get(id) or self._manifests().get(self.video_id(id))
+        if known is None:
+            raise NotFoundError(f"there is no record and no video {id!r}")
+        return known
+
+    def _example(self, id: str) -> Record:
+        """The record of an id, or the one that stands for the video of an id."""
+        return self.get(id) or self._whole(self.video_id(id))
+
+    def _whole(self, video_id: str) -> Record:
+        """The record that stands for a whole video."""
+        manifest = self._manifests().get(video_id)
+        records = self._opened().fetch(list(manifest.records)) if manifest else {}
+        if not records:
+            raise NotFoundError(f"there is no record and no video {video_id!r}")
+        whole = [record for record in records.values() if record.scope is Scope.VIDEO]
+        return (whole or list(records.values()))[0]
