@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .conftest import Shell
 
-ONLY_SEARCH = {"save_to", "explain"}
+ONLY_SEARCH = {"save_to", "open_", "explain", "verify", "verify_top"}
 """Options of `search` that say what is done with hits."""
 
 
