@@ -9,7 +9,7 @@ TYPES = build/types
 PYTEST_ARGS =
 
 .NOTPARALLEL:
-.PHONY: help setup servers demo test test-with check lint format format-check types docs docs-tables build bench-stores lock clean
+.PHONY: help setup servers demo test test-with check lint format format-check types docs docs-tables build bench-stores bench-figures lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ bench-stores: servers ## measure the stores, their engines, tutorials, LangChain
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint requirements/constraints.txt --group peers --editable '.[milvus,qdrant]'
 	@.venv-bench/bin/polyreel bench $(BENCH_ARGS)
 	@.venv-bench/bin/python -P -m polyreel.bench.peers
+
+bench-figures: setup ## write figures into docs/benchmarks.md: make bench-figures FIGURES="10k=folder" PICTURE=10k
+	@$(BIN)/python -P tools/bench_figures.py $(FIGURES) $(if $(PICTURE),--picture $(PICTURE))
 
 lock: setup ## pin every dependency anew in requirements/constraints.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --no-annotate --no-header --python-version 3.11 \
