@@ -99,11 +99,11 @@ build: setup ## build the source archive, and from it the wheel, into dist/
 	@ls dist
 
 # The peers bring much that polyreel doesn't need, so they get an environment of their own.
-bench-stores: servers ## measure the stores, their engines, tutorials, LangChain and Haystack (BENCH_ARGS="--records 2000")
+bench-stores: servers ## measure the stores, their engines, tutorials, LangChain and Haystack (BENCH_ARGS and PEER_ARGS: "--records 2000")
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bench
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --constraint requirements/constraints.txt --group peers --editable '.[milvus,qdrant]'
 	@.venv-bench/bin/polyreel bench $(BENCH_ARGS)
-	@.venv-bench/bin/python -P -m polyreel.bench.peers
+	@.venv-bench/bin/python -P -m polyreel.bench.peers $(PEER_ARGS)
 
 bench-figures: setup ## write figures into docs/benchmarks.md: make bench-figures FIGURES="10k=folder" PICTURE=10k
 	@$(BIN)/python -P tools/bench_figures.py $(FIGURES) $(if $(PICTURE),--picture $(PICTURE))

@@ -93,12 +93,12 @@ def compare(before: Results, after: Results, *, threshold: float = 0.1, shares: 
         shares: The same for recall and other shares, absolutely: 0.01 for one of a hundred.
 
     Raises:
-        InvalidQueryError: They are of different benchmarks.
+        InvalidQueryError: They are of different benchmarks, or have nothing in common.
     """
     for what, one, other in (
         ("suites", before.suite, after.suite),
         ("data", before.data.fingerprint, after.data.fingerprint),
-        ("settings", before.settings.model_copy(update=_LENGTHS), after.settings.model_copy(update=_LENGTHS)),
+        ("settings", before.settings.model_dump(exclude=_FREE), after.settings.model_dump(exclude=_FREE)),
     ):
         if one != other:
             raise InvalidQueryError(f"the two results have different {what}", hint="measure both alike")
@@ -106,11 +106,17 @@ def compare(before: Results, after: Results, *, threshold: float = 0.1, shares: 
     pairs = [
         (each, later[each.stack, *each.key]) for each in before.measures if (each.stack, *each.key) in later
     ]
+    lost = tuple(_lost(before, after))
+    if not pairs and not lost:
+        raise InvalidQueryError(
+            "the two results have no number in common", hint="measure the same stacks and steps in both"
+        )
     changes = [Change(one, other, _verdict(one, other, threshold, shares)) for one, other in pairs]
-    return Comparison(tuple(changes), tuple(_lost(before, after)), tuple(_notes(before, after)))
+    return Comparison(tuple(changes), lost, tuple(_notes(before, after)))
 
 
-_LENGTHS = {"rounds": 1, "steps": ()}  # what may differ: more turns give the same medians
+_FREE = {"rounds", "steps", "data", "videos", "evaluation"}
+"""Settings that may differ: more turns give the same medians, and data have a fingerprint."""
 
 
 def _verdict(
@@ -145,6 +151,10 @@ def _notes(before: Results, after: Results) -> Iterator[str]:
             yield f"{name}: {was}, then {now}"
     for name in sorted({*before.emulated, *after.emulated}):
         yield f"{name} is an emulator: its figures say nothing of the service"
+    for each in before.outcomes:
+        now = after.outcome(each.stack, each.step)
+        if each.state == "done" and now is not None and now.state == "unfinished":
+            yield f"{each.stack} {each.step} isn't finished in the second"
     here = {each.name for each in before.stacks} ^ {each.name for each in after.stacks}
     for name in sorted(here):
         yield f"{name} is in one of the two only"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PolyreelError, UnavailableError, UnsupportedError
+from ..core.locks import disk_error
 from .messages import Answer, Begin, Call, Known, Reply
 from .servers import Server
 from .settings import VectorSettings
@@ -47,8 +48,18 @@ class Lane:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process; nothing is open in it yet."""
+        """Start the process; nothing is open in it yet.
+
+        Raises:
+            PolyreelError: Its folder can't be written.
+        """
         self.stop()
+        try:
+            self._start()
+        except OSError as error:
+            raise disk_error(error, f"the process of {self.chosen.name} can't be started") from error
+
+    def _start(self) -> None:
         self.chosen.folder.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
         with theirs, (self.chosen.folder / "worker.log").open("ab") as log:

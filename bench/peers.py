@@ -2,8 +2,9 @@
 
     python -m polyreel.bench.peers [--records 10000]
 
-The same vectors, the same text beside them, ten hits with what is stored, one process, in turns. Each library
-is used as its own documentation shows, with its own batch sizes; none embeds anything. polyreel is timed from
+The same vectors, the same text beside them, ten hits with what is stored, one process; searches in turns,
+writing once, one after the other, so that only large factors of it say something. Each library is used as its
+own documentation shows, with its own batch sizes; none embeds anything. polyreel is timed from
 `VideoSearch` on, with flush and indexes included in its writing, since an ingest does both.
 """
 

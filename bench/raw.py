@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -62,25 +63,30 @@ class RawMatrix(Raw):
     """The floor: numpy over the same vectors, and the records themselves."""
 
     def __init__(self, store: VectorStore, folder: Path) -> None:
-        self._records = list(store.scan(vectors=True))
-        vectors = [cast("Vector", record.content) for record in self._records]
-        self._matrix: NDArray[np.float32] = np.asarray(vectors, np.float32)
+        self._records: list[Record] = []
+        self._matrix: NDArray[np.float32] = np.empty(
+            (store.count(), store.meta.spec.space.dimension), np.float32
+        )
+        for at, record in enumerate(store.scan(vectors=True)):
+            self._matrix[at] = cast("Vector", record.content)
+            self._records.append(
+                replace(record, content=None)
+            )  # as lists of numbers they are eight times as large
 
     def search(self, vector: list[float], limit: int) -> list[Payload]:
         """One product of a matrix and a vector."""
-        scores = self._matrix @ np.asarray(vector, np.float32)
-        first = np.argpartition(-scores, limit)[:limit]
-        best = first[np.argsort(-scores[first])]
-        return [{"record": self._records[row], "score": float(scores[row])} for row in best]
+        return self._nearest(self._matrix @ np.asarray(vector, np.float32), limit)
 
     def search_many(self, vectors: list[list[float]], limit: int) -> list[list[Payload]]:
         """One product of two matrices."""
-        scores = self._matrix @ np.asarray(vectors, np.float32).T
-        first = np.argpartition(-scores, limit, axis=0)[:limit]
-        return [
-            [{"record": self._records[row], "score": float(scores[row, at])} for row in first[:, at]]
-            for at in range(len(vectors))
-        ]
+        scores = np.asarray(vectors, np.float32) @ self._matrix.T
+        return [self._nearest(each, limit) for each in scores]
+
+    def _nearest(self, scores: NDArray[np.float32], limit: int) -> list[Payload]:
+        """The records of the highest scores, the best one first."""
+        first = np.argpartition(-scores, limit - 1)[:limit] if limit < len(scores) else np.arange(len(scores))
+        best = first[np.argsort(-scores[first])]
+        return [{"record": self._records[row], "score": float(scores[row])} for row in best]
 
     def begin(self, name: str) -> None:
         """Nothing."""
@@ -128,8 +134,6 @@ class RawEdge(Raw):
 
     def begin(self, name: str) -> None:
         """A collection that polyreel's own code makes, so that its indexes are the same."""
-        from dataclasses import replace
-
         from ..backends.qdrant.edge import QdrantEdgeStore
 
         self.close()
@@ -272,8 +276,6 @@ class RawMilvus(Raw):
 
     def begin(self, name: str) -> None:
         """A collection that polyreel's own code makes, so that its indexes are the same."""
-        from dataclasses import replace
-
         from ..backends.milvus import collection, filtering, tuning
 
         self._name = name

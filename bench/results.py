@@ -158,6 +158,10 @@ class Results(_Model):
         """The names of stacks of which a part is an emulator."""
         return [stack.name for stack in self.stacks if stack.emulated]
 
+    def label(self, stack: str) -> str:
+        """A stack's name, and that it is an emulator if it is."""
+        return f"{stack} (emulated)" if stack in self.emulated else stack
+
     def outcome(self, stack: str, step: str) -> Outcome | None:
         """What became of a step; None where it hasn't begun."""
         return next((each for each in self.outcomes if (each.stack, each.step) == (stack, step)), None)

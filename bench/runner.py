@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PolyreelError, UnsupportedError
+from ..core.locks import disk_error
 from ..core.logs import redacted
 from ..core.running import Stop
 from . import emulation, servers, sources, stacks
@@ -71,7 +72,10 @@ class VectorBench:
         results = begun(self.out, self._empty(data, found))
         if not results.runs:
             shutil.rmtree(self.out / "work", ignore_errors=True)
-        data.save(self.out / "work" / "data")
+        try:
+            data.save(self.out / "work" / "data")
+        except OSError as error:
+            raise disk_error(error, f"the vectors can't be written below {self.out}") from error
         with ExitStack() as held:
             lanes = [held.enter_context(_lane(one, self.settings, self.out)) for one in chosen]
             work = _Work(self, results, lanes, Truth(data, self.settings))
@@ -212,7 +216,7 @@ class _Work:
     def _keep(self, outcome: Outcome, samples: Sequence[Sample] = ()) -> None:
         self.results.keep(outcome, samples)
         if outcome.state != "unfinished" or outcome.reason:
-            self.bench.listener(outcome)
+            self.bench.listener(outcome.model_copy(update={"stack": self.results.label(outcome.stack)}))
         self._save()
 
     def _told(self, lane: Lane, step: str, at: int) -> Turn:
@@ -220,7 +224,7 @@ class _Work:
         total = sum(rounds.values()) * len(self.lanes)
         over = [each for each in self.results.outcomes if each.step in rounds]
         done = sum(each.rounds if each.state == "unfinished" else rounds[each.step] for each in over)
-        return Turn(lane.chosen.name, step, at, rounds[step], done, total)
+        return Turn(self.results.label(lane.chosen.name), step, at, rounds[step], done, total)
 
     def _ended(self, how: str) -> None:
         self.results.runs[-1].ended = how

@@ -34,7 +34,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(default=1, description="Of all that is drawn: vectors, conditions, the order of turns.")
+    seed: int = Field(
+        default=1, ge=0, description="Of all that is drawn: vectors, conditions, the order of turns."
+    )
     limit: Count = Field(default=10, description="Hits of a search: the k of recall@k.")
     rounds: Count = Field(
         default=5, description="Turns of each stack in a step, over which medians and spreads are."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .vectors import Vectors
 
 _ROWS = 10_000  # of a Parquet file, read at once
+_UNREADABLE = (OSError, EOFError, LookupError, ValueError, TypeError, NotImplementedError, BadZipFile)
+"""What h5py, pyarrow and numpy raise of a file that isn't what it should be."""
 
 
 def data_of(settings: VectorSettings) -> Data:
@@ -49,7 +52,7 @@ def data_of(settings: VectorSettings) -> Data:
         train, test = reader(path, settings)
     except ModuleNotFoundError as error:
         raise missing(error, f"reading {path.name}") from error
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         raise InvalidQueryError(f"no vectors can be read from {path}: {error}") from error
     return _divided(path, train, test, settings)
 
@@ -81,7 +84,7 @@ def _npy(path: Path, settings: VectorSettings) -> tuple[Vectors, Vectors | None]
 
 
 def _npz(path: Path, settings: VectorSettings) -> tuple[Vectors, Vectors | None]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         train = arrays["train" if "train" in arrays else "stored"][: settings.records]
         test = arrays["test" if "test" in arrays else "queries"][: settings.queries]
     return np.asarray(train, np.float32), np.asarray(test, np.float32)

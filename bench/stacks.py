@@ -83,7 +83,7 @@ class Chosen:
         settings = self.settings()
         stack = settings.stack()
         made: dict[str, Any] = {"store": self.store(), "embedder": None}
-        for role in ("embedder", "objects"):
+        for role in ("embedder", "objects", "reranker"):
             if checked := checked_adapter(stack, role):
                 made[role] = checked[0](**self._placed(checked[1], role))
         return Stack(
@@ -92,6 +92,7 @@ class Chosen:
             collection=self.collection,
             fields=stack.fields,
             recipe=stack.recipe,
+            query_cache_mb=0,  # a query that is asked again would be looked up, and not embedded
             rate=settings.rates.get(stack.kind("embedder") or stack.kind("store") or "", Rate()),
             **made,
         )

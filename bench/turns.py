@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import ConfigurationError
-from ..core.locks import FolderLock
+from ..core.locks import FolderLock, disk_error
 from . import stacks
 from .results import Machine, Outcome, Results, read
 
@@ -53,9 +53,13 @@ def alone(out: Path) -> Iterator[None]:
 
     Raises:
         LockedError: Another benchmark runs in it.
+        ConfigurationError: It can't be made or written.
     """
     lock = FolderLock(out, what="the benchmark")
-    lock.acquire()
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise disk_error(error, f"the folder {out} can't be used") from error
     try:
         yield
     finally:

@@ -75,6 +75,15 @@ class Data:
             rows = rows[np.argpartition(-scores[rows], limit)[:limit]]
         return [int(row) for row in rows[np.argsort(-scores[rows])]]
 
+    def like(self, query: int, row: int) -> float:
+        """How like a query a row is."""
+        return float(self.stored[row] @ self.queries[query])
+
+    def most_like_of_video(self, query: int, video: int) -> float:
+        """How like a query the best record of a video is."""
+        rows = self.stored[video * CLIPS : (video + 1) * CLIPS]
+        return float((rows @ self.queries[query]).max()) if len(rows) else -1.0
+
     def best_videos(self, query: int, limit: int) -> list[int]:
         """The numbers of the videos whose best record is most like a query."""
         ranked = np.argsort(-(self.stored @ self.queries[query]))

@@ -34,7 +34,7 @@ from .spread import percentile
 from .turns import FILE, Listener, Turn, alone, begun, machine, nobody
 from .watching import EMBEDDER, MEDIA, OBJECTS, STORE, Clock, Watched
 
-_ROLES = ("store", "embedder", "objects")
+_ROLES = ("store", "embedder", "objects", "reranker")
 _PARTS = ("probe", "hand over", "embed", "store")
 _SAME = 0.5  # of the time of two moments that they share to be the same
 
@@ -202,7 +202,9 @@ class _Work:
         known = self.results.outcome(lane.name, step) or Outcome(
             stack=lane.name, step=step, state="unfinished"
         )
-        self.bench.listener(Turn(lane.name, step, at, rounds, self._done(), self._total()))
+        self.bench.listener(
+            Turn(self.results.label(lane.name), step, at, rounds, self._done(), self._total())
+        )
         began, samples = time.monotonic(), list[Sample]()
         left: dict[str, Any] = {"rounds": at + 1, "state": "done" if at + 1 == rounds else "unfinished"}
         try:
@@ -246,8 +248,9 @@ class _Work:
         return [Sample(name="optimized", value=time.perf_counter() - began, unit="s")]
 
     def _query(self, lane: _Lane, at: int) -> list[Sample]:
-        """All queries, in the order of the file."""
+        """All queries, in the order of the file; the first one warms up and is asked again."""
         self._taken_in(lane)
+        _asked(lane, self.judged[0])
         timings = [_asked(lane, each).timing for each in self.judged]
         totals = [timing["total"] for timing in timings]
         samples = [
@@ -306,7 +309,7 @@ class _Work:
     def _keep(self, outcome: Outcome, samples: Sequence[Sample] = ()) -> None:
         self.results.keep(outcome, samples)
         if outcome.state != "unfinished":
-            self.bench.listener(outcome)
+            self.bench.listener(outcome.model_copy(update={"stack": self.results.label(outcome.stack)}))
         self._save()
 
     def _ended(self, how: str) -> None:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ..bench.results import Outcome, Results
     from ..bench.turns import Listener, Turn
 
+_OF = {
+    "vectors": ("data", "records", "dimension", "queries", "payload", "steps", "turn"),
+    "video": ("videos", "evaluation"),
+}
+"""Options that one suite alone heeds."""
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -91,6 +96,7 @@ def bench(
     from ..bench import VectorBench, VectorSettings, VideoBench, VideoSettings, usual
     from ..core.errors import InvalidQueryError
 
+    _check_options(ctx, suite)
     shared = {"seed": seed, "limit": limit, "rounds": rounds, "turn": turn}
     names = stacks.split(",") if stacks else list(usual()) if suite == "vectors" else ["local"]
     seconds = _seconds(budget)
@@ -116,13 +122,26 @@ def bench(
     _tell(results, out, as_json=as_json)
 
 
+def _check_options(ctx: typer.Context, suite: str) -> None:
+    """Refuse options that the suite would not heed."""
+    from ..core.errors import InvalidQueryError
+
+    for other, names in _OF.items():
+        for name in names if other != suite else ():
+            source = ctx.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                raise InvalidQueryError(
+                    f"--{name} is of the suite {other}", hint=f"leave it out, or choose --suite {other}"
+                )
+
+
 def compare(
     before: Annotated[Path, typer.Argument(metavar="A.json", help="Older results, or their folder.")],
     after: Annotated[Path, typer.Argument(metavar="B.json", help="Newer ones.")],
     threshold: Annotated[
-        float, typer.Option(help="A change by more than this part counts, where the spreads lie apart.")
+        float, typer.Option(min=0, help="A change by more than this part counts, where spreads lie apart.")
     ] = 0.1,
-    shares: Annotated[float, typer.Option(help="The same for recall, absolutely.")] = 0.01,
+    shares: Annotated[float, typer.Option(min=0, help="The same for recall, absolutely.")] = 0.01,
     as_json: options.Json = False,
 ) -> None:
     """Compare two results of the same benchmark. Exits with 1 when something became worse or failed.

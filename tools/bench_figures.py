@@ -23,7 +23,6 @@ from typing import NamedTuple
 from polyreel.bench import read
 from polyreel.bench.report import page, summary
 from polyreel.bench.report.drawing import number
-from polyreel.bench.report.summary import label
 from polyreel.bench.results import Measure, Results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,7 +122,7 @@ def _how(results: Results) -> str:
 
 def _table(results: Results) -> Iterator[str]:
     names = [stack.name for stack in results.stacks]
-    heads = [f"`{label(results, name)}`" for name in names]
+    heads = [f"`{results.label(name)}`" for name in names]
     yield f"| | {' | '.join(heads)} |"
     yield f"|{'---|' * (len(names) + 1)}"
     for row in ROWS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..results import Measure, Results
 from .drawing import Scale, across, bar, drawing, line, number, words
-from .marks import LEFT, RIGHT, ROW, Chart, colour, in_order, said
+from .marks import LEFT, RIGHT, ROW, Chart, colour, in_order, named, said
 
 _SPLITS = {
     "ingest": ("probe", "hand over", "embed", "store", "other"),
@@ -27,7 +27,7 @@ def _bars(
         y, tone = 20 + ROW * row + 5, colour(results, each.stack)
         end = x(max(each.median, 0.0))
         parts += [
-            words(LEFT - 10, y + 14, each.stack, kind="label", anchor="end"),
+            *named(results, each.stack, y + 14),
             bar(LEFT, y, end - LEFT, ROW - 10, kind=f"f{tone} pale", title=said(each)),
             line(x(max(each.low, 0.0)), y + 10, x(max(each.high, 0.0)), y + 10, f"whisker s{tone}"),
             words(max(end, x(max(each.high, 0.0))) + 6, y + 14, number(each.median), kind="value"),
@@ -93,7 +93,7 @@ def _split(results: Results, step: str, title: str, axis: str) -> Chart | None:
         parts += [bar(left, 6, 12, 12, kind=f"p{at}", title=part), words(left + 17, 16, part, kind="tick")]
     for row, name in enumerate(names):
         y, done = 44 + ROW * row + 5, 0.0
-        parts.append(words(LEFT - 10, y + 14, name, kind="label", anchor="end"))
+        parts += named(results, name, y + 14)
         for at, each in enumerate(pieces[name]):
             if each is not None and each.median > 0:
                 parts.append(

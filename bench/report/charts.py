@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ..results import Measure, Results
 from . import bars
 from .drawing import Scale, across, dot, drawing, line, number, path, up, words
-from .marks import LEFT, RIGHT, ROW, Chart, colour, said
+from .marks import LEFT, RIGHT, ROW, Chart, colour, named, said
 
 
 def charts(results: Results) -> Iterator[Chart]:
@@ -83,7 +83,7 @@ def _rows(
     parts = across(x, 12, bottom, axis)
     for row, name in enumerate(names):
         y, tone = 20 + ROW * row + ROW / 2, colour(results, name)
-        parts.append(words(LEFT - 10, y + 4, name, kind="label", anchor="end"))
+        parts += named(results, name, y + 4)
         mine = [each for each in found if each.stack == name]
         parts.append(line(x(mine[0].median), y, x(mine[-1].median), y, f"link s{tone}"))
         for at, each in enumerate(mine):

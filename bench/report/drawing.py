@@ -129,7 +129,8 @@ def up(scale: Scale, left: float, right: float, label: str) -> list[str]:
 
 def _half_decade(value: float, *, up: bool) -> float:
     """The nearest of 1, 3, 10, 30, … at or beyond a number."""
-    power = math.floor(math.log10(max(value, 1e-9)))
+    value = max(value, 1e-9)  # as of a rate of nothing
+    power = math.floor(math.log10(value))
     steps = [each * 10.0**at for at in (power - 1, power, power + 1, power + 2) for each in (1, 3)]
     if up:
         return min(step for step in steps if step >= value * 0.9999)

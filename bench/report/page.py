@@ -11,7 +11,7 @@ from . import words
 from .charts import charts
 from .drawing import number
 from .style import STYLE
-from .summary import Summary, label, summary
+from .summary import Summary, summary
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # the file itself forbids to fetch anything
 
@@ -32,7 +32,7 @@ def page(results: Results) -> str:
         *_meanings(results),
         *_everything(results),
     ]
-    title = f"Benchmark of {', '.join(stack.name for stack in results.stacks)}"
+    title = f"Benchmark of {', '.join(results.label(stack.name) for stack in results.stacks)}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -45,7 +45,8 @@ def page(results: Results) -> str:
 
 def _top(results: Results) -> Iterator[str]:
     data, machine = results.data, results.machine
-    yield f"<h1>Benchmark of {len(results.stacks)} stacks</h1>"
+    one = "one stack" if len(results.stacks) == 1 else f"{len(results.stacks)} stacks"
+    yield f"<h1>Benchmark of {one}</h1>"
     when = ", ".join(run.began[:16].replace("T", " ") for run in results.runs)
     spent = number(sum(run.seconds for run in results.runs) / 60)
     suite = f"<code>{escape(results.suite)}</code>"
@@ -75,7 +76,7 @@ def _notes(results: Results, found: Summary) -> Iterator[str]:
 
 def _legend(results: Results) -> Iterator[str]:
     marks = "".join(
-        f'<li><i class="f{at % 8}"></i>{escape(label(results, stack.name))}</li>'
+        f'<li><i class="f{at % 8}"></i>{escape(results.label(stack.name))}</li>'
         for at, stack in enumerate(results.stacks)
     )
     yield f'<ul class="legend">{marks}</ul>'
@@ -114,7 +115,7 @@ def _agreement(results: Results) -> Iterator[str]:
     rows = []
     for each in pairs:
         (moments,) = results.find("agreement", "same moments", each.case, each.stack)
-        rows.append((f"{each.stack} {each.case}", number(each.median), number(moments.median)))
+        rows.append((f"{results.label(each.stack)} {each.case}", number(each.median), number(moments.median)))
     yield f"<h2>Agreement</h2><p>{_prose(words.STEPS['agreement'])} Medians over the queries.</p>"
     yield _table(("stacks", "same videos", "same moments"), rows)
 
@@ -123,7 +124,7 @@ def _settings(results: Results) -> Iterator[str]:
     yield "<h2>Stacks and settings</h2>"
     rows = [
         (
-            label(results, stack.name),
+            results.label(stack.name),
             " ".join(filter(None, (stack.store, stack.form))),
             stack.version,
             stack.process or "-",
@@ -156,7 +157,7 @@ def _meanings(results: Results) -> Iterator[str]:
 def _everything(results: Results) -> Iterator[str]:
     rows = [
         (
-            each.stack,
+            results.label(each.stack),
             each.step,
             each.name,
             each.case or "-",

@@ -133,11 +133,6 @@ def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
-def label(results: Results, stack: str) -> str:
-    """A stack's name, and that it is an emulator if it is."""
-    return f"{stack} (emulated)" if stack in results.emulated else stack
-
-
 def summary(results: Results) -> Summary:
     """The headline figures of results."""
     names = [stack.name for stack in results.stacks]
@@ -153,7 +148,7 @@ def summary(results: Results) -> Summary:
     )
     rows = tuple(
         (
-            label(results, name),
+            results.label(name),
             tuple(
                 Cell(found, judged.best == name)
                 for found, judged in zip(figures[name], verdicts, strict=True)
@@ -170,7 +165,7 @@ def troubles(results: Results) -> Iterator[str]:
         if each.state != "done":
             done = f" after {each.rounds} turns" if each.state == "unfinished" and each.rounds else ""
             why = f": {each.reason}" if each.reason else ""
-            yield f"{label(results, each.stack)}, {each.step}: {each.state}{done}{why}"
+            yield f"{results.label(each.stack)}, {each.step}: {each.state}{done}{why}"
     if results.runs and results.runs[-1].ended in ("budget", "stopped"):
         budget = "the time that was given is over, or stacks were left out"
         why = budget if results.runs[-1].ended == "budget" else "it was stopped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,9 @@ def test_vectors_of_a_file_are_measured_with_a_limit(tmp_path: Path) -> None:
         (["--records", "0"], "records of the benchmark"),
         (["--steps", "load,sing"], "steps"),
         (["--data", "missing.npy"], "there is no file of vectors"),
+        (["--seed", "-1"], "seed of the benchmark"),
+        (["--videos", "clips"], "--videos is of the suite video"),
+        (["--suite", "video", "--records", "5"], "--records is of the suite vectors"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -66,6 +70,28 @@ def test_bad_input_is_one_clear_line(arguments: list[str], message: str, tmp_pat
     assert done.exit_code in (1, 2)
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cant_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = bench("--stacks", "memory", *SMALL, "--out", tmp_path / "file")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "can't be used" in done.stderr
+
+
+def test_vectors_that_find_no_room_are_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polyreel.bench import vectors
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(vectors.np, "save", full)
+    done = bench("--stacks", "memory", *SMALL, "--out", tmp_path)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "the vectors can't be written" in done.stderr
+    assert "No space left on device" in done.stderr
 
 
 def test_a_budget_that_is_over_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
@@ -88,3 +114,13 @@ def test_a_step_that_failed_makes_the_exit_code_1(tmp_path: Path) -> None:
     done = bench("--stacks", "memory,gone", *SMALL, "--config", config, "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "gone, load: failed: " in done.stderr
+
+
+def test_fewer_records_than_hits_and_the_same_vector_many_times_are_measured(tmp_path: Path) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "v.npy", np.repeat(np.random.default_rng(1).standard_normal((2, 5)), 4, axis=0))
+    told = "--queries 1 --rounds 1 --turn 0.2 --steps load,search,topk,grouped,overhead".split()
+    done = bench("--stacks", "memory,edge", *told, "--data", tmp_path / "v.npy", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    assert {each.median for each in read(tmp_path / "out").measures if each.name == "recall"} == {1.0}

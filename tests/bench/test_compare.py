@@ -60,8 +60,34 @@ def test_results_of_different_benchmarks_are_refused(made: Any) -> None:
         compare(one, other)
 
 
+def test_the_same_data_in_another_place_can_be_compared(made: Any) -> None:
+    one, other = (made("s").add("s", "p50", [1, 2]).results for _ in range(2))
+    other.settings = other.settings.model_copy(update={"data": "elsewhere/v.npy"})
+    assert compare(one, other).ok
+    other.settings = other.settings.model_copy(update={"limit": 20})
+    with pytest.raises(InvalidQueryError, match="different settings"):
+        compare(one, other)
+
+
+def test_results_without_a_number_in_common_are_no_success(made: Any) -> None:
+    one, other = made("s").add("s", "p50", [1, 2]).results, made("s").results
+    with pytest.raises(InvalidQueryError, match="no number in common"):
+        compare(one, other)
+
+
+def test_a_step_that_isnt_finished_is_noted(made: Any) -> None:
+    one, other = (made("s").add("s", "p50", [1, 2]).results for _ in range(2))
+    other.keep(Outcome(stack="s", step="search", state="unfinished", rounds=1), [])
+    assert compare(one, other).notes == ("s search isn't finished in the second",)
+
+
+def test_a_negative_threshold_is_refused() -> None:
+    done = CliRunner().invoke(app, ["bench", "compare", "a", "b", "--threshold", "-1"])
+    assert done.exit_code == 2
+
+
 def test_other_versions_and_stacks_are_noted(made: Any) -> None:
-    one, other = made("s", "t").results, made("s").results
+    one, other = (made(*names).add("s", "p50", [1, 2]).results for names in ("st", "s"))
     other.machine.packages = {"polyreel": "2"}
     assert compare(one, other).notes == ("polyreel: 1, then 2", "t is in one of the two only")
 

@@ -11,7 +11,7 @@ from polyreel.bench.conditions import FIELDS, Fields
 from polyreel.bench.settings import VectorSettings
 from polyreel.bench.sources import data_of
 from polyreel.bench.truth import Truth
-from polyreel.bench.vectors import CLIPS, Data, records, row_of
+from polyreel.bench.vectors import CLIPS, Data, records, row_of, unit
 from polyreel.core.errors import InvalidQueryError, NotFoundError
 from polyreel.core.filter_check import matches
 
@@ -84,6 +84,24 @@ def test_recall_counts_exact_answers_among_the_records_that_match() -> None:
     assert grouped.value == 1
 
 
+def test_of_records_that_are_alike_either_is_right() -> None:
+    rows = unit(np.repeat(TRAIN[:10], 4, axis=0))
+    data = Data(rows, rows[:1], "repeated")
+    truth = Truth(data, settings(limit=2, selectivities=(0.5,)))
+
+    def recall(step: str, case: str, rows: list[int]) -> float:
+        (found,) = truth.recall(step, {case: [rows]})
+        return found.value
+
+    assert recall("search", "", [0, 1]) == recall("search", "", [3, 2]) == 1  # the four records are the same
+    assert recall("search", "", [3, 20]) == 0.5
+    assert recall("search", "", [3, -1, 10**6]) == 0.5
+    mask = next(each.mask for each in Fields(40, (0.5,), 1).conditions() if each.case == "range 50%")
+    outside = [row for row in range(4) if not mask[row]]
+    assert outside
+    assert recall("filtered", "range 50%", outside) == 0  # as like the query, but no match
+
+
 # -- files ------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +155,8 @@ def test_one_parquet_file_is_divided_as_well(tmp_path: Path) -> None:
         ("v.npy", b"nothing", "no vectors can be read from"),
         ("v.hdf5", b"nothing", "no vectors can be read from"),
         ("v.parquet", b"nothing", "no vectors can be read from"),
+        ("v.npy", b"", "no vectors can be read from"),
+        ("v.npz", b"PK\x03\x04nothing", "no vectors can be read from"),
         ("v.csv", b"1,2", "nothing reads vectors from"),
     ],
 )
@@ -163,8 +183,15 @@ def test_rows_that_are_no_vectors_are_refused(tmp_path: Path) -> None:
         ({"steps": ("nothing",)}, "steps"),
         ({"selectivities": (0.9, 0.5)}, "not come to more than 1"),
         ({"recrods": 5}, "recrods"),
+        ({"seed": -1}, "seed of the benchmark"),
     ],
 )
 def test_wrong_settings_are_one_clear_line(told: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidQueryError, match=message):
         VectorSettings.checked(told)
+
+
+def test_an_array_without_rows_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.float32(3))
+    with pytest.raises(InvalidQueryError, match="no vectors can be read from"):
+        data_of(settings(data=str(tmp_path / "v.npy")))

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
         ("milvus", {"url": "http://127.0.0.1:9"}, []),
         ("memory", {"objects.kind": "tos", "objects.endpoint": "http://127.0.0.1:9"}, ["objects"]),
         ("memory", {"embedder.kind": "ark", "embedder.base_url": "http://[::1]:9/v3"}, ["embedder"]),
+        ("vikingdb", {"data_endpoint": "127.0.0.1:8000"}, ["store"]),
+        ("vikingdb", {"data_endpoint": "http://0.0.0.0:8000"}, ["store"]),
+        ("vikingdb", {"data_endpoint": "http://10.0.0.7:8000"}, ["store"]),
+        ("memory", {"objects.kind": "tos", "objects.endpoint": "localhost:9"}, ["objects"]),
+        ("memory", {"reranker.kind": "vikingdb", "reranker.data_endpoint": "http://[::1]:9"}, ["reranker"]),
         ("memory", {}, []),
     ],
 )
@@ -75,5 +80,6 @@ def test_the_command_labels_it_in_the_table_too(imitated: Path, tmp_path: Path) 
     assert (refused.exit_code, "--allow-emulators" in refused.stderr) == (2, True)
     allowed = CliRunner().invoke(app, [*told, "--allow-emulators"])
     assert allowed.exit_code == 0, allowed.stderr
+    assert "search: cloud (emulated) done" in allowed.stderr
     assert allowed.stdout.startswith("stack\tcloud (emulated)\n")
     assert "Emulated: cloud." in (tmp_path / "out" / "report.html").read_text()

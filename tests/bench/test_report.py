@@ -140,6 +140,22 @@ def test_emulators_are_labelled_in_every_output(made: Any) -> None:
     assert '"emulated":["store"]' in results.model_dump_json()
 
 
+def test_every_row_of_every_chart_and_table_labels_an_emulator(made: Any) -> None:
+    results = filled(made, "cloud", "one")
+    results.stacks[0].emulated = ["store"]
+    shown = page(results)
+    drawings = re.findall("<svg.*?</svg>", shown, re.DOTALL)
+    named = [each for each in drawings if ">cloud</text>" in each]
+    assert named
+    assert all(each.count(">cloud</text>") == each.count(">emulated</text>") for each in named)
+    assert "<td>cloud</td>" not in shown
+
+
+def test_a_long_name_stays_within_its_drawing(made: Any) -> None:
+    names = re.findall('class="label" text-anchor="end">([^<]*)<', page(filled(made, "a" * 40, "b")))
+    assert max(map(len, names)) == 17
+
+
 def test_empty_results_still_make_a_page(made: Any) -> None:
     assert Page(page(made("one").results)).open == []
 
@@ -166,4 +182,5 @@ def test_a_scale_puts_what_lies_outside_on_its_edge_and_has_round_ticks() -> Non
     assert (logarithmic.low, logarithmic.high) == (1, 100)
     assert logarithmic(10) == pytest.approx(50)
     assert logarithmic(0.0) == 0
+    assert Scale.over([0.0, 1.0], 0, 100, log=True)(1.0) == pytest.approx(100)
     assert logarithmic.ticks == [1, 3, 10, 30, 100]

@@ -81,6 +81,24 @@ def test_it_goes_on_where_it_was_stopped(folder: Path, tmp_path: Path) -> None:
     assert value(second, "local", "quality", "mrr@10") == 1
 
 
+def test_queries_that_are_asked_again_are_embedded_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polyreel.core.embedder import Embedder
+
+    calls: list[int] = []
+    embed = Embedder.embed_query
+
+    def counted(self: Embedder, parts: Any) -> Any:
+        calls.append(len(parts))
+        return embed(self, parts)
+
+    monkeypatch.setattr(Embedder, "embed_query", counted)
+    VideoBench(told(folder, rounds=4), ["memory"], tmp_path).run()
+    asked = 4 * (len(QUERIES) + 1)  # turns, in each of which the first query warms up
+    assert len(calls) >= asked
+
+
 def test_the_stacks_own_records_are_left_alone(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
