@@ -152,8 +152,8 @@ def _notes(before: Results, after: Results) -> Iterator[str]:
     for name in sorted({*before.emulated, *after.emulated}):
         yield f"{name} is an emulator: its figures say nothing of the service"
     for each in before.outcomes:
-        now = after.outcome(each.stack, each.step)
-        if each.state == "done" and now is not None and now.state == "unfinished":
+        later = after.outcome(each.stack, each.step)
+        if each.state == "done" and later is not None and later.state == "unfinished":
             yield f"{each.stack} {each.step} isn't finished in the second"
     here = {each.name for each in before.stacks} ^ {each.name for each in after.stacks}
     for name in sorted(here):

@@ -82,7 +82,7 @@ class Outcome(_Model):
         "goes on finishes what is unfinished."
     )
     rounds: int = Field(default=0, description="Turns that were taken.")
-    reason: str = Field(default="", description="Why it isn't done.")
+    reason: str = Field(default="", description="Why it isn't done, or what went wrong in it.")
     seconds: float = Field(default=0.0, description="That its turns took in all.")
 
 

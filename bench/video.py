@@ -8,35 +8,29 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from statistics import mean
-from typing import Any, Self
+from typing import Any
 
-from .. import media
 from ..core.errors import InvalidQueryError, PolyreelError
 from ..core.evaluating import evaluate
 from ..core.judgements import Judged, read_judgements
 from ..core.logs import redacted
-from ..core.measures import temporal_iou
-from ..core.report import IngestReport
 from ..core.running import Stop
-from ..core.search import VideoSearch
 from ..core.sources import SUFFIXES
-from . import emulation, stacks
+from . import alike, emulation, stacks
 from .results import DataInfo, Measure, Outcome, Results, Run, Sample, write
 from .settings import VideoSettings
 from .spread import percentile
 from .turns import FILE, Listener, Turn, alone, begun, machine, nobody
-from .watching import EMBEDDER, MEDIA, OBJECTS, STORE, Clock, Watched
+from .whole import WholeStack
 
 _ROLES = ("store", "embedder", "objects", "reranker")
-_PARTS = ("probe", "hand over", "embed", "store")
-_SAME = 0.5  # of the time of two moments that they share to be the same
 
 
 @dataclass(slots=True)
@@ -94,50 +88,11 @@ class VideoBench:
         if not results.runs:
             shutil.rmtree(self.out / "work", ignore_errors=True)
         with ExitStack() as held:
-            lanes = [held.enter_context(_Lane(one)) for one in chosen]
+            lanes = [held.enter_context(WholeStack(one)) for one in chosen]
             _Work(self, results, lanes, videos, judged).run()
         if results.complete:
             shutil.rmtree(self.out / "work", ignore_errors=True)
         return results
-
-
-class _Lane:
-    """A stack, open, with a clock at each of its adapters."""
-
-    def __init__(self, chosen: stacks.Chosen) -> None:
-        self.name, self.clock = chosen.name, Clock()
-        stack = chosen.stack()
-
-        def watched(inner: Any, parts: Mapping[str, str]) -> Any:
-            return None if inner is None else Watched(inner, self.clock, parts)
-
-        self.plain = stack.store
-        stack = replace(
-            stack,
-            store=watched(stack.store, STORE),
-            embedder=watched(stack.embedder, EMBEDDER),
-            objects=watched(stack.objects, OBJECTS),
-        )
-        self.search = VideoSearch(stack, watched(media, MEDIA))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.search.close()
-
-    def ingest(self, video: Path, workers: int) -> tuple[IngestReport, float, dict[str, float]]:
-        """Take a video in: the report, the seconds, and how they split up."""
-        before, began = dict(self.clock.seconds), time.perf_counter()
-        report = self.search.ingest(video, workers=workers, optimize=False)
-        spent = time.perf_counter() - began
-        split = {part: self.clock.seconds[part] - before.get(part, 0.0) for part in _PARTS}
-        return report, spent, {**split, "other": max(0.0, spent - sum(split.values()))}
-
-    def drop(self) -> None:
-        """Delete all that was taken in."""
-        self.search.delete(*(manifest.video_id for manifest in self.search.videos()))
-        self.plain.drop()
 
 
 @dataclass(slots=True)
@@ -146,10 +101,12 @@ class _Work:
 
     bench: VideoBench
     results: Results
-    lanes: list[_Lane]
+    lanes: list[WholeStack]
     videos: list[Path]
     judged: list[Judged]
     _began: float = field(default_factory=time.monotonic)
+    _faults: list[str] = field(default_factory=list)
+    """What went wrong in the turn in flight, although the step goes on."""
 
     def run(self) -> None:
         """Take all turns that are left."""
@@ -172,20 +129,20 @@ class _Work:
             return
         self._agreement()
         for lane in self.lanes:
-            _dropped(lane)
+            lane.drop()
         self._ended("complete")
 
-    def _steps(self) -> Iterator[tuple[str, int, Callable[[_Lane, int], list[Sample]]]]:
+    def _steps(self) -> Iterator[tuple[str, int, Callable[[WholeStack, int], list[Sample]]]]:
         """The steps, how many turns each has, and what a turn does."""
         yield "ingest", len(self.videos), self._ingest
         yield "settle", 1, self._settle
         yield "query", self.bench.settings.rounds, self._query
         yield "quality", 1, self._quality
 
-    def _order(self, step: str, at: int) -> list[_Lane]:
+    def _order(self, step: str, at: int) -> list[WholeStack]:
         return random.Random(f"{self.bench.settings.seed} {step} {at}").sample(self.lanes, len(self.lanes))
 
-    def _waits(self, lane: _Lane, step: str, at: int) -> bool:
+    def _waits(self, lane: WholeStack, step: str, at: int) -> bool:
         """Whether this turn of the stack is still to be taken."""
         known = self.results.outcome(lane.name, step)
         if known and known.state in ("done", "failed"):
@@ -197,7 +154,12 @@ class _Work:
         return at >= (known.rounds if known else 0)
 
     def _turn(
-        self, lane: _Lane, step: str, at: int, rounds: int, turn: Callable[[_Lane, int], list[Sample]]
+        self,
+        lane: WholeStack,
+        step: str,
+        at: int,
+        rounds: int,
+        turn: Callable[[WholeStack, int], list[Sample]],
     ) -> None:
         known = self.results.outcome(lane.name, step) or Outcome(
             stack=lane.name, step=step, state="unfinished"
@@ -205,10 +167,12 @@ class _Work:
         self.bench.listener(
             Turn(self.results.label(lane.name), step, at, rounds, self._done(), self._total())
         )
+        self._faults.clear()
         began, samples = time.monotonic(), list[Sample]()
         left: dict[str, Any] = {"rounds": at + 1, "state": "done" if at + 1 == rounds else "unfinished"}
         try:
             samples = turn(lane, at)
+            left["reason"] = redacted("; ".join(filter(None, (known.reason, *self._faults))))
         except PolyreelError as error:
             left = {"rounds": at, "state": "failed", "reason": redacted(error)}
         left["seconds"] = round(known.seconds + time.monotonic() - began, 3)
@@ -216,23 +180,27 @@ class _Work:
 
     # -- turns --------------------------------------------------------------------------------------------
 
-    def _ingest(self, lane: _Lane, at: int) -> list[Sample]:
+    def _ingest(self, lane: WholeStack, at: int) -> list[Sample]:
         """One video, and what the whole folder costs when it is the first one."""
         samples = list(self._cost(lane)) if at == 0 else []
         report, spent, split = lane.ingest(self.videos[at], self.bench.settings.workers)
         info = next(each for each in self.results.stacks if each.name == lane.name)
         info.form, info.version = lane.plain.can.form, lane.plain.can.version
+        failed = [each for each in report.videos if each.failed]
+        samples.append(Sample(name="errors", value=len(failed), unit="count"))
+        self._faults += [f"{Path(each.path).name}: {each.reason}" for each in failed]
+        if failed:  # how quickly a video is refused says nothing of an ingest
+            return samples
         samples += [
             Sample(name="videos", value=60 / spent, unit="1/min", better="higher"),
             Sample(name="seconds", value=spent, unit="s"),
-            Sample(name="errors", value=sum(each.failed for each in report.videos), unit="count"),
             Sample(name="written", value=report.totals.records, unit="count", better=""),
         ]
         return samples + [
             Sample(name="split", value=value, unit="s", case=part) for part, value in split.items()
         ]
 
-    def _cost(self, lane: _Lane) -> Iterator[Sample]:
+    def _cost(self, lane: WholeStack) -> Iterator[Sample]:
         """What embedding costs by the configured rates, where these say it."""
         estimate = lane.search.ingest(*self.videos, dry_run=True).estimate
         if estimate is not None and estimate.cost is not None:
@@ -240,18 +208,18 @@ class _Work:
         if estimate is not None:
             yield Sample(name="video", value=estimate.video_seconds, unit="s", better="")
 
-    def _settle(self, lane: _Lane, at: int) -> list[Sample]:
+    def _settle(self, lane: WholeStack, at: int) -> list[Sample]:
         self._taken_in(lane)
         began = time.perf_counter()
         lane.plain.flush()
         lane.plain.optimize()
         return [Sample(name="optimized", value=time.perf_counter() - began, unit="s")]
 
-    def _query(self, lane: _Lane, at: int) -> list[Sample]:
+    def _query(self, lane: WholeStack, at: int) -> list[Sample]:
         """All queries, in the order of the file; the first one warms up and is asked again."""
         self._taken_in(lane)
-        _asked(lane, self.judged[0])
-        timings = [_asked(lane, each).timing for each in self.judged]
+        lane.ask(self.judged[0])
+        timings = [lane.ask(each).timing for each in self.judged]
         totals = [timing["total"] for timing in timings]
         samples = [
             Sample(name="total", value=percentile(totals, part / 100) * 1e3, unit="ms", case=f"p{part}")
@@ -263,7 +231,7 @@ class _Work:
             Sample(name="split", value=value * 1e3, unit="ms", case=name) for name, value in parts.items()
         ]
 
-    def _quality(self, lane: _Lane, at: int) -> list[Sample]:
+    def _quality(self, lane: WholeStack, at: int) -> list[Sample]:
         """The measures of `polyreel evaluate`, each with its interval."""
         self._taken_in(lane)
         found = evaluate({lane.name: lane.search}, self.judged, seed=self.bench.settings.seed)
@@ -287,16 +255,16 @@ class _Work:
             return
         for lane in able:
             self._taken_in(lane)
-        answers = {lane.name: [_asked(lane, each).hits for each in self.judged] for lane in able}
+        answers = {lane.name: [lane.ask(each).hits for each in self.judged] for lane in able}
         for one, other in combinations(answers, 2):
             pairs = list(zip(answers[one], answers[other], strict=True))
-            for name, alike in (("same videos", _same_videos), ("same moments", _same_moments)):
+            for name, measured in (("same videos", alike.same_videos), ("same moments", alike.same_moments)):
                 sample = Sample(name=name, value=0, unit="share", better="", case=f"with {other}")
-                self.results.put(Measure.of(one, "agreement", sample, [alike(*pair) for pair in pairs]))
+                self.results.put(Measure.of(one, "agreement", sample, [measured(*pair) for pair in pairs]))
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    def _taken_in(self, lane: _Lane) -> None:
+    def _taken_in(self, lane: WholeStack) -> None:
         """All videos, again where a stack has forgotten them since an earlier start; not measured."""
         lane.search.ingest(*self.videos, workers=self.bench.settings.workers, optimize=False)
 
@@ -321,30 +289,6 @@ class _Work:
         write(self.results, self.bench.out / FILE)
 
 
-def _asked(lane: _Lane, judged: Judged) -> Any:
-    (result,) = lane.search.search_many([judged.query])
-    return result
-
-
-def _same_videos(one: Sequence[Any], other: Sequence[Any]) -> float:
-    """The part of the videos that either found which both found."""
-    mine, theirs = {hit.video_id for hit in one}, {hit.video_id for hit in other}
-    return len(mine & theirs) / max(1, len(mine | theirs))
-
-
-def _same_moments(one: Sequence[Any], other: Sequence[Any]) -> float:
-    """The part of the first one's hits beside which the other has one of nearly the same time."""
-    found = [
-        any(
-            hit.video_id == each.video_id
-            and temporal_iou((hit.start, hit.end), (each.start, each.end)) >= _SAME
-            for each in other
-        )
-        for hit in one
-    ]
-    return sum(found) / max(1, len(found))
-
-
 def _videos(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not found:
@@ -360,10 +304,3 @@ def _fingerprint(videos: Sequence[Path], evaluation: Path) -> str:
     for path in videos:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
-
-
-def _dropped(lane: _Lane) -> None:
-    try:
-        lane.drop()
-    except PolyreelError:
-        return  # nothing more can be done, and the figures are good

@@ -160,9 +160,9 @@ def summary(results: Results) -> Summary:
 
 
 def troubles(results: Results) -> Iterator[str]:
-    """What failed, can't be done or isn't finished, and why."""
+    """What failed, can't be done or isn't finished, and why; of what is done what went wrong in it."""
     for each in results.outcomes:
-        if each.state != "done":
+        if each.state != "done" or each.reason:
             done = f" after {each.rounds} turns" if each.state == "unfinished" and each.rounds else ""
             why = f": {each.reason}" if each.reason else ""
             yield f"{results.label(each.stack)}, {each.step}: {each.state}{done}{why}"

@@ -18,7 +18,7 @@ STEPS: Mapping[str, str] = {
     "writing": "The same records written through polyreel and by the engine's own calls, in new collections.",
     "mixed": "Two callers search while one more writes stored records again.",
     "ingest": "Take the folder of videos in, with a clock at every adapter.",
-    "query": "Every query of the evaluation file.",
+    "query": "Every query of the evaluation file, embedded anew; the first one warms up.",
     "quality": "What was found, against what the evaluation file says should be (`polyreel evaluate`).",
     "agreement": "How alike two stacks answer: the part of the videos found by either that both found, and "
     "the part of the first one's hits beside which the other has one that shares half of the time.",
@@ -38,10 +38,10 @@ NUMBERS: Mapping[str, str] = {
     "first answer": "Seconds until the first search is answered, opening included.",
     "p50": "Half of the answers came within this time.",
     "p95": "95 of 100 answers came within this time.",
-    "p99": "99 of 100 answers came within this time.",
+    "p99": "99 of 100 answers came within this time; of fewer than 100 it is the slowest.",
     "queries": "Queries answered in a second, by all callers together.",
     "recall": "Of the hits that comparing all vectors finds, the part that was found; only records "
-    "that match the condition count.",
+    "that match the condition count, and of those that are equally like the query either is right.",
     "errors": "Queries or writes that failed.",
     "asked": "Queries of a turn. A slow stack asks fewer in the time of a turn.",
     "query": "A query through polyreel.",

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from polyreel import media
 from polyreel.bench import VideoBench, VideoSettings
+from polyreel.bench.report import summary
 from polyreel.cli.main import app
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.running import Stop
@@ -79,6 +80,24 @@ def test_it_goes_on_where_it_was_stopped(folder: Path, tmp_path: Path) -> None:
     (whole,) = second.find("ingest", "seconds")
     assert len(whole.samples) == 8
     assert value(second, "local", "quality", "mrr@10") == 1
+
+
+def test_a_video_that_fails_is_named_with_its_reason_and_counts_as_no_quick_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (clips / "broken.mp4").write_bytes(b"nothing")
+    for name in ("snow.webm", "ball_a.mp4"):
+        (clips / name).write_bytes((folder / "videos" / name).read_bytes())
+    (tmp_path / "queries.jsonl").write_text(json.dumps(QUERIES[0]))
+    settings = told(folder, videos=str(clips), evaluation=str(tmp_path / "queries.jsonl"))
+    results = VideoBench(settings, ["memory"], tmp_path / "out").run()
+    (trouble,) = summary(results).troubles
+    assert trouble.startswith("memory, ingest: done: broken.mp4: ")
+    (seconds,) = results.find("ingest", "seconds")
+    (errors,) = results.find("ingest", "errors")
+    assert (len(seconds.samples), sum(errors.samples)) == (2, 1)
 
 
 def test_queries_that_are_asked_again_are_embedded_again(
