@@ -22,6 +22,7 @@ from .logs import redacted
 
 _SHORT = 300  # characters of the service's own words in a message: it may echo what it was sent
 _KEY = "check `api_key`, and what the account may do"
+_FULL = "let it forget uploads: `polyreel describe VIDEO --forget`, or `vs.forget_uploads()` for all"
 _MODEL = "check `version` or `model`, and open the model in the console"
 _OF_MEDIA = ("invalidimage", "invalidvideo", "riskdetection", "sensitivecontent")
 _OF_MODELS = ("model", "endpoint")
@@ -59,6 +60,8 @@ def refusal(
         return RateLimitedError(line, retry_after=wait, request_id=request_id)
     if status in (408, 409) or status >= 500:
         return UnavailableError(line, request_id=request_id)
+    if status == 403 and "filequota" in known:
+        return RejectedError(line, hint=_FULL, request_id=request_id)
     if status in (401, 403):
         return AuthenticationError(line, hint=_KEY, request_id=request_id)
     if status == 404:

@@ -154,6 +154,13 @@ def test_a_mov_has_one_type_in_an_upload_and_another_in_a_data_address(
     assert (file.kind, file.filename, file.fps) == ("video/quicktime", "video.mov", 1.0)
 
 
+def test_an_uploads_name_ends_as_its_type_whatever_its_own_says(
+    emulator: Emulator, model: ArkUnderstanding, drawn: Path
+) -> None:
+    avi = replace(shown(drawn, Way.FILE), kind="video/avi")
+    assert emulator.files.stored[model.hand_over(avi).id].filename == "video.avi"
+
+
 def test_a_file_is_kept_as_long_as_configured(emulator: Emulator, connect: Connect, drawn: Path) -> None:
     with connect(emulator, keep_days=2.0) as model:
         handed = model.hand_over(shown(drawn, Way.FILE))
@@ -184,7 +191,7 @@ def test_pieces_are_heard_before_the_answer_is_over(emulator: Emulator, model: A
         (400, "InvalidParameter", RejectedError),
         (400, "InputVideoRiskDetection", MediaError),
         (401, "AuthenticationError", AuthenticationError),
-        (403, "OperationDenied.FileQuotaExceeded", AuthenticationError),
+        (403, "OperationDenied.FileQuotaExceeded", RejectedError),
         (404, "ModelNotOpen", ConfigurationError),
         (413, "RequestTooLarge", MediaError),
         (429, "SetLimitExceeded", RejectedError),

@@ -17,6 +17,7 @@ from ...core.secret import Secret
 from ...core.understanding import Handed, Listener, Question, Reply, Shown, VideoUnderstanding
 from . import chat, limits, responses
 from .limits import Api, Handing
+from .shape import broken, counts, table, words
 
 if TYPE_CHECKING:
     from .client import Client
@@ -114,12 +115,15 @@ class ArkUnderstanding(VideoUnderstanding):
         expires = time.time() + self._keep_days * _DAY
         fps = self.fps if shown.media.fps is None else shown.media.fps
         made = self._opened().upload(shown.media.path, shown.kind, fps=fps, expires=expires)
-        return Handed(str(made["id"]), float(made.get("expire_at") or expires))
+        if not (id := words(made.get("id"))):
+            raise broken()
+        told = counts({"expires": made.get("expire_at")})
+        return Handed(id, told.get("expires", expires))
 
     def _handed(self, id: str) -> bool:
         file = self._opened().file(id)
         if file.get("status") == "failed":
-            error = file.get("error") or {}
+            error = table(file.get("error"))
             why = " ".join(f"{error.get('code') or ''} {error.get('message') or ''}".split())
             raise MediaError(f"Ark can't use the video: {why or 'it says no reason'}"[:300])
         return file.get("status") == "active"

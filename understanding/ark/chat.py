@@ -9,6 +9,7 @@ from ...core.errors import UnavailableError
 from ...core.media import Modality
 from ...core.understanding import Listener, Piece, Question, Reply, Shown
 from .items import address
+from .shape import counts, table, tables, words
 
 
 def body(question: Question, model: str) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read(chunks: Iterable[Mapping[str, Any]], hear: Listener, request_id: str | 
     """The reply, once the stream is over; each piece is heard as it comes.
 
     Raises:
-        UnavailableError: The stream ended before the model did.
+        UnavailableError: The stream is broken, or ended before the model did.
     """
     answer: list[str] = []
     reasoning: list[str] = []
@@ -40,13 +41,13 @@ def read(chunks: Iterable[Mapping[str, Any]], hear: Listener, request_id: str | 
     for chunk in chunks:
         model = str(chunk.get("model") or model)
         usage = _usage(chunk.get("usage")) or usage
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
+        for choice in tables(chunk.get("choices")):
+            delta = table(choice.get("delta"))
             for name, told in (("reasoning_content", reasoning), ("content", answer)):
-                if text := str(delta.get(name) or ""):
+                if text := words(delta.get(name)):
                     told.append(text)
                     hear(Piece(text, reasoning=told is reasoning))
-            finished = str(choice.get("finish_reason") or finished)
+            finished = words(choice.get("finish_reason")) or finished
     if not finished:
         raise UnavailableError("Ark's answer ended before its end", request_id=request_id)
     return Reply(
@@ -65,14 +66,14 @@ def _item(shown: Shown) -> dict[str, Any]:
     return {"type": "video_url", "video_url": {"url": address(shown), "fps": shown.media.fps}}
 
 
-def _usage(usage: Any) -> dict[str, float]:
-    told: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
-    given, made = told.get("prompt_tokens_details") or {}, told.get("completion_tokens_details") or {}
-    counts = {
+def _usage(usage: object) -> dict[str, float]:
+    told = table(usage)
+    given, made = table(told.get("prompt_tokens_details")), table(told.get("completion_tokens_details"))
+    tokens = {
         "input_tokens": told.get("prompt_tokens"),
         "output_tokens": told.get("completion_tokens"),
         "total_tokens": told.get("total_tokens"),
         "cached_tokens": given.get("cached_tokens"),
         "reasoning_tokens": made.get("reasoning_tokens"),
     }
-    return {name: float(count) for name, count in counts.items() if count}
+    return counts(tokens)

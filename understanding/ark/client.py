@@ -6,7 +6,6 @@ all of them share. Its own retries are off: it can't see our deadline, and repea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +17,13 @@ from volcenginesdkarkruntime import _exceptions as errors
 
 from ...core.ark import refusal
 from ...core.deadline import time_left
-from ...core.errors import PolyreelError, UnavailableError
+from ...core.errors import NotFoundError, PolyreelError, UnavailableError
 from ...core.logs import redacted
 from ...core.silence import silence
+from .shape import broken, decoded
+
+_SUFFIXES = {"video/mp4": ".mp4", "video/quicktime": ".mov", "video/avi": ".avi"}
+"""The end of an uploaded file's name, by its type: its own may say another, and tells nothing to anybody."""
 
 Said = Mapping[str, Any]
 Streamed = tuple[Iterator[Said], str | None]
@@ -65,9 +68,9 @@ class Client:
             fps: Frames a second at which the service samples it.
             expires: When the service shall forget it, in seconds since 1970.
         """
-        with silence(), path.open("rb") as stream:
+        with silence(), decoded(), path.open("rb") as stream:
             made = self._ark().files.create(
-                file=(f"video{path.suffix.lower()}", stream, kind),
+                file=(f"video{_SUFFIXES[kind]}", stream, kind),
                 purpose="user_data",
                 preprocess_configs={"video": {"fps": fps}},
                 expire_at=int(expires),
@@ -76,23 +79,26 @@ class Client:
 
     def file(self, id: str) -> Said:
         """The description of a file."""
-        with silence():
+        with silence(), decoded():
             return _plain(self._ark().files.retrieve(id))
 
     def delete(self, id: str) -> None:
         """Delete a file."""
-        with silence():
+        with silence(), decoded():
             self._ark().files.delete(id)
 
     def translate(self, error: Exception) -> PolyreelError | None:
         """The package's or the HTTP library's error in our words; None for an error that isn't theirs."""
         if isinstance(error, errors.ArkAPIStatusError):
+            request_id = error.response.headers.get("x-request-id") or error.request_id
+            if error.status_code == 404 and "/files/" in error.request.url.path:
+                return NotFoundError("Ark has no such file, or no longer", request_id=request_id)
             return refusal(
                 error.status_code,
-                error.code or error.type or "",
+                _code(error),
                 _message(error),
                 headers=error.response.headers,
-                request_id=error.response.headers.get("x-request-id") or error.request_id,
+                request_id=request_id,
             )
         if isinstance(error, errors.ArkAPITimeoutError | httpx.TimeoutException):
             return UnavailableError("Ark doesn't answer", hint="try again later")
@@ -102,7 +108,7 @@ class Client:
                 f"Ark can't be reached: {why[:200]}", hint="check the network and base_url, then try again"
             )
         if isinstance(error, errors.ArkAPIError):  # told inside a stream
-            return refusal(None, error.code or "", _message(error), request_id=error.request_id)
+            return refusal(None, _code(error), _message(error), request_id=error.request_id)
         return None
 
     def _ark(self) -> Any:
@@ -125,17 +131,16 @@ def _pieces(stream: Any) -> Iterator[Said]:
         if time_left() <= 0:  # a stream that never falls silent has no other end
             raise UnavailableError("the answer took longer than it may", hint="raise the timeout")
         try:
-            piece = next(pieces)
+            with decoded():
+                piece = next(pieces)
         except StopIteration:
             return
-        except json.JSONDecodeError as error:
-            raise UnavailableError("Ark sent a broken answer") from error
         yield _plain(piece)
 
 
 def _plain(made: Any) -> Said:
     if not isinstance(made, runtime._models.BaseModel):  # noqa: SLF001 - what every answer of the package is
-        raise UnavailableError("Ark sent a broken answer")
+        raise broken()
     values: dict[str, Any] = made.model_dump(warnings=False)
     return values
 
@@ -143,6 +148,10 @@ def _plain(made: Any) -> Said:
 def _request_id(stream: Any) -> str | None:
     id: str | None = stream.response.headers.get("x-request-id")
     return id
+
+
+def _code(error: errors.ArkAPIError) -> str:
+    return str(error.code or error.type or "")
 
 
 def _message(error: errors.ArkAPIError) -> str:

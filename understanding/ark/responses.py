@@ -11,6 +11,7 @@ from ...core.errors import UnavailableError
 from ...core.media import Modality
 from ...core.understanding import Listener, Piece, Question, Reply, Shown, Way
 from .items import address
+from .shape import counts, table, tables, words
 
 
 def body(question: Question, model: str, *, store: bool) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def read(
     """The reply, once its last event is there; each piece is heard as it comes.
 
     Raises:
-        PolyreelError: The model failed, or the stream ended before its end.
+        PolyreelError: The model failed, or the stream is broken or ended before its end.
     """
     so_far = _SoFar(hear)
     for event in events:
@@ -60,14 +61,13 @@ class _SoFar:
         """The whole response, where the event is the last one."""
         match event.get("type"):
             case "response.output_text.delta":
-                self._add(str(event.get("delta") or ""), reasoning=False)
+                self._add(words(event.get("delta")), reasoning=False)
             case "response.reasoning_summary_text.delta":
-                self._add(str(event.get("delta") or ""), reasoning=True)
+                self._add(words(event.get("delta")), reasoning=True)
             case "response.completed" | "response.incomplete":
-                response = event.get("response")
-                return response if isinstance(response, Mapping) else {}
+                return table(event.get("response"))
             case "response.failed":
-                failed = (event.get("response") or {}).get("error") or {}
+                failed = table(table(event.get("response")).get("error"))
                 raise refusal(
                     None,
                     str(failed.get("code") or ""),
@@ -111,22 +111,22 @@ def _words(response: Mapping[str, Any]) -> tuple[str, str]:
     """Answer and reasoning: an item of reasoning may come before the message."""
     answer: list[str] = []
     reasoning: list[str] = []
-    for item in response.get("output") or ():
+    for item in tables(response.get("output")):
         if item.get("type") == "message":
-            answer += [str(part.get("text") or "") for part in item.get("content") or ()]
+            answer += [words(part.get("text")) for part in tables(item.get("content"))]
         elif item.get("type") == "reasoning":
-            reasoning += [str(part.get("text") or "") for part in item.get("summary") or ()]
+            reasoning += [words(part.get("text")) for part in tables(item.get("summary"))]
     return "".join(answer), "".join(reasoning)
 
 
-def _usage(usage: Any) -> dict[str, float]:
-    told: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
-    given, made = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
-    counts = {
+def _usage(usage: object) -> dict[str, float]:
+    told = table(usage)
+    given, made = table(told.get("input_tokens_details")), table(told.get("output_tokens_details"))
+    tokens = {
         "input_tokens": told.get("input_tokens"),
         "output_tokens": told.get("output_tokens"),
         "total_tokens": told.get("total_tokens"),
         "cached_tokens": given.get("cached_tokens"),
         "reasoning_tokens": made.get("reasoning_tokens"),
     }
-    return {name: float(count) for name, count in counts.items() if count}
+    return counts(tokens)
