@@ -53,7 +53,9 @@ class Describing(LookingUp):
         from .viewing import DESCRIBE, Asked, after_id
 
         how = Asked(fps, thinking, max_tokens, after_id(after), listener)
-        return self._viewer().ask(question or DESCRIBE, () if after else (video,), how=how)
+        return self._viewer().ask(
+            DESCRIBE if question is None else question, () if after else (video,), how=how
+        )
 
     def ask(
         self,

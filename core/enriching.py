@@ -27,7 +27,7 @@ from .running import Stop, concurrently
 from .space import digest
 from .stack import Stack
 from .store import VectorStore
-from .structured import Spent, UnreadableError, UnusableError, once, spent, structured
+from .structured import Spent, UnreadableError, once, structured, wasted
 from .subtitles import Line
 from .viewing import Asked, Viewer
 
@@ -37,6 +37,11 @@ PROMPT = (
     'three sentences what the video shows. Each event has "start" and "end" (seconds from the beginning, or '
     'HH:mm:ss) and "event" (what happens, in one sentence). The video is {duration:.2f} s long.'
 )
+
+
+_MOST_WORDS = 32_000
+"""Bytes of caption and events: a record of the whole video has them all beside what people wrote, and
+Milvus keeps 65 535 bytes of text."""
 
 
 class Outcome(StrEnum):
@@ -186,7 +191,8 @@ class Enricher:
         try:
             one = partial(self._one, dry_run=dry_run)
             workers = 1 if dry_run else self.viewer.model.at_once
-            with closing(concurrently(one, ids, workers=workers, stop=stop)) as results:
+            unique = dict.fromkeys(ids)  # twice at once would be paid for twice
+            with closing(concurrently(one, unique, workers=workers, stop=stop)) as results:
                 for result in results:
                     done.append(result)
                     if listener:
@@ -211,8 +217,7 @@ class Enricher:
             raise
         except PolyreelError as error:
             LOGGER.warning("not enriched", extra={"video_id": video_id}, exc_info=error)
-            took = spent(error.reply) if isinstance(error, UnusableError) else Spent()
-            return Enriched(video_id, uri, Outcome.FAILED, reason=redacted(error), spent=took)
+            return Enriched(video_id, uri, Outcome.FAILED, reason=redacted(error), spent=wasted(error))
 
     def _planned(self, manifest: Manifest) -> Enriched:
         key = self._key(manifest)
@@ -305,6 +310,9 @@ def read_answer(value: object, *, duration: float) -> dict[str, object]:
         raise UnreadableError("it has no words in 'caption'")
     found: Iterator[Event] = iter(read_events({"events": value.get("events", [])}, duration))
     lines = [[round(each.start * 1000), round(each.end * 1000), _line(each.event)] for each in found]
+    size = len(_line(caption).encode()) + sum(len(str(line[2]).encode()) for line in lines)
+    if size > _MOST_WORDS:
+        raise UnreadableError(f"its words have {size:,} bytes; write {_MOST_WORDS:,} bytes at most")
     return {"caption": _line(caption), "events": lines}
 
 

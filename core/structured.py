@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from .errors import PolyreelError, UnavailableError
+from .errors import PolyreelError, RetryableError, UnavailableError
 from .fields import shown
 from .journal import Journal
-from .rates import Rate
-from .understanding import Reply
+from .understanding import PaidError, Reply
 from .viewing import Asked, Found, Viewer
 
 T = TypeVar("T")
 
 _LONGEST = 8000  # characters of a faulty answer that are shown to the model again
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:\.\d+)?)")
+_FENCE = re.compile(r"```(?:json)?\s*([{\[])", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:s|sec|seconds|秒)?", re.IGNORECASE)
 
 
@@ -27,13 +28,12 @@ class UnreadableError(ValueError):
     """An answer that isn't what was asked for; the message is for the model, which may mend it."""
 
 
-class UnusableError(UnavailableError):
+class UnusableError(PaidError):
     """The model's answer can't be used, nor its second one; `reply` has what both took."""
 
     def __init__(self, message: str, reply: Reply) -> None:
         request_id = reply.request_ids[-1] if reply.request_ids else None
-        super().__init__(message, hint="ask again, or for less at a time", request_id=request_id)
-        self.reply = reply
+        super().__init__(message, reply, hint="ask again, or for less at a time", request_id=request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,14 @@ def structured(
         What was read, and the reply: of both rounds together, where there were two.
 
     Raises:
-        UnusableError: The second answer can't be read either.
+        UnusableError: The second answer can't be read either, or doesn't come.
     """
     reply = viewer.ask_about(found, question, (), how)
     try:
         return read(parsed(reply.text)), reply
     except UnreadableError as error:
-        again = _repair(viewer, question, reply, str(error), how)
-    whole = together(reply, again, viewer.rate)
+        again = _mended(viewer, question, reply, str(error), how)
+    whole = together(reply, again)
     try:
         return read(parsed(again.text)), whole
     except UnreadableError as error:
@@ -130,7 +130,7 @@ def once(journal: Journal, key: str, ask: Callable[[], tuple[object, Reply]]) ->
     try:
         value, reply = ask()
     except PolyreelError as error:
-        if isinstance(error, UnusableError) or not isinstance(error, UnavailableError):
+        if isinstance(error, PaidError) or not isinstance(error, UnavailableError):
             journal.keep("asking", key, {"open": open_before})  # refused, never sent, or counted by now
         raise
     journal.keep("answer", key, {"value": value, "model": reply.model})
@@ -143,7 +143,12 @@ def spent(reply: Reply) -> Spent:
     return Spent(1, reply.submits, reply.lost, Counter(reply.usage), reply.cost)
 
 
-def together(one: Reply, other: Reply, rate: Rate) -> Reply:
+def wasted(error: PolyreelError) -> Spent:
+    """What a question took that came to nothing."""
+    return spent(error.reply) if isinstance(error, PaidError) else Spent()
+
+
+def together(one: Reply, other: Reply) -> Reply:
     """The second reply, with what both took."""
     usage = Counter(one.usage) + Counter(other.usage)
     return replace(
@@ -153,7 +158,7 @@ def together(one: Reply, other: Reply, rate: Rate) -> Reply:
         request_ids=(*one.request_ids, *other.request_ids),
         submits=one.submits + other.submits,
         lost=one.lost + other.lost,
-        cost=rate.tokens(usage["input_tokens"], usage["output_tokens"]),
+        cost=None if one.cost is None or other.cost is None else one.cost + other.cost,
         plans=one.plans,
     )
 
@@ -168,9 +173,19 @@ def parsed(text: str) -> object:
     if begin < 0:
         raise UnreadableError("there is no JSON in it")
     try:
-        value, _ = json.JSONDecoder().raw_decode(text, begin)
+        return _decoded(text, begin)
+    except (ValueError, RecursionError) as error:
+        fence = _FENCE.search(text)  # words before it may have brackets of their own
+        if fence is None or fence.start(1) == begin:
+            raise UnreadableError(f"its JSON is broken: {error}") from error
+    try:
+        return _decoded(text, fence.start(1))
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"its JSON is broken: {error}") from error
+
+
+def _decoded(text: str, begin: int) -> object:
+    value, _ = json.JSONDecoder().raw_decode(text, begin)
     return value
 
 
@@ -197,13 +212,23 @@ def _seconds(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return float(max(-1, min(value, sys.maxsize)))  # outside any video; a longer number is no float
     text = value.strip().strip("[]") if isinstance(value, str) else ""
     if clock := _CLOCK.fullmatch(text):
         hours, minutes, rest = clock.groups()
         return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest)
     plain = _SECONDS.fullmatch(text)
     return float(plain[1]) if plain else None
+
+
+def _mended(viewer: Viewer, question: str, reply: Reply, why: str, how: Asked) -> Reply:
+    """The other try; where it doesn't come, the error says what the first answer took, too."""
+    try:
+        return _repair(viewer, question, reply, why, how)
+    except RetryableError as error:
+        whole = together(reply, error.reply) if isinstance(error, PaidError) else reply
+        message = f"the model's answer can't be used ({why}), and its correction didn't come: {error.message}"
+        raise UnusableError(message, whole) from error
 
 
 def _repair(viewer: Viewer, question: str, reply: Reply, why: str, how: Asked) -> Reply:

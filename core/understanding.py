@@ -138,6 +138,16 @@ class Reply:
         }
 
 
+class PaidError(UnavailableError):
+    """There is no answer that can be used, though it may have been paid for; `reply` has what it took."""
+
+    def __init__(
+        self, message: str, reply: Reply, *, hint: str | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, request_id=request_id)
+        self.reply = reply
+
+
 @dataclass(frozen=True, slots=True)
 class Handed:
     """What the service has now: the id of the file, and when it forgets it (seconds since 1970)."""
@@ -217,6 +227,7 @@ class VideoUnderstanding(Adapter, ABC):
                 return way
         limits = ", ".join(f"{way.value} {hand.max_bytes or 0:,}" for way, hand in ways.items())
         known = "" if address else " and no address to be fetched from"
+        known += f", beside {inline:,} bytes of others in one request," if inline else ""
         raise MediaError(
             f"a {modality.value} of {size:,} bytes{known} can't reach {self.kind}, "
             f"whose ways take bytes: {limits}",
@@ -227,13 +238,15 @@ class VideoUnderstanding(Adapter, ABC):
     def check(self, question: Question) -> None:
         """Refuse, before anything is sent or paid for, what the service would refuse.
 
-        - A question without words is `InvalidQueryError`.
+        - A question without words, or with room for no token of an answer, is `InvalidQueryError`.
         - A way, or a follow-up, that this one doesn't have is `UnsupportedError`.
         - A file beyond the limits of its way, or of another type, is `MediaError`, and so are files that
           don't fit into one request together.
         """
         if not question.text.strip():
             raise InvalidQueryError("the question is empty")
+        if question.max_tokens is not None and question.max_tokens < 1:
+            raise InvalidQueryError(f"max_tokens is {question.max_tokens}; it must be at least 1")
         if question.after is not None and not self.remembers:
             raise UnsupportedError(
                 f"{self.kind} keeps no conversation in this form", hint="ask anew, with the video"
@@ -277,11 +290,15 @@ class VideoUnderstanding(Adapter, ABC):
 
         try:
             reply = self._attempt(once)
-        except UnavailableError as error:
+        except RetryableError as error:
+            if not tally.lost:
+                raise
             raise _paid(error, tally) from error
         if reply is None:
-            raise UnavailableError(
-                f"the answer broke off: {broken[0].message}", hint="ask again; the part heard may be paid for"
+            raise PaidError(
+                f"the answer broke off: {broken[0].message}",
+                _took(tally),
+                hint="ask again; the part heard may be paid for",
             ) from broken[0]
         return replace(reply, submits=tally.submits, lost=tally.lost, hears=self.hears)
 
@@ -392,8 +409,12 @@ class VideoUnderstanding(Adapter, ABC):
             )
 
 
-def _paid(error: UnavailableError, tally: _Tally) -> UnavailableError:
+def _paid(error: RetryableError, tally: _Tally) -> PaidError:
     """The error, with how often the question may have been paid for."""
     times = "once" if tally.lost == 1 else f"{tally.lost} times"
-    counted = f"{error.message}; asked {times}, which may be paid for" if tally.lost else error.message
-    return UnavailableError(counted, hint=error.hint, request_id=error.request_id)
+    counted = f"{error.message}; asked {times}, which may be paid for"
+    return PaidError(counted, _took(tally), hint=error.hint, request_id=error.request_id)
+
+
+def _took(tally: _Tally) -> Reply:
+    return Reply("", submits=tally.submits, lost=tally.lost, complete=False, cost=0.0)

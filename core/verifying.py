@@ -23,7 +23,7 @@ from .records import Hit, Verdict, Verdicts
 from .result import Result
 from .running import side_by_side
 from .space import digest
-from .structured import Spent, UnreadableError, UnusableError, once, seconds, spent, structured
+from .structured import Spent, UnreadableError, once, seconds, structured, wasted
 from .viewing import Asked, Viewer
 
 MOST = 50
@@ -103,8 +103,7 @@ def _one(hit: Hit, viewer: Viewer, check: Check) -> tuple[Hit, Spent]:
         raise
     except PolyreelError as error:
         LOGGER.warning("not verified", extra={"record": hit.id}, exc_info=error)
-        took = spent(error.reply) if isinstance(error, UnusableError) else Spent()
-        verdicts = _unsure(check, error)
+        took, verdicts = wasted(error), _unsure(check, error)
     return replace(hit, verdicts=verdicts), took
 
 

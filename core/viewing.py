@@ -128,7 +128,7 @@ class Viewer:
                 "reply", self._of_service(found[0].key), {"id": reply.id}, expires=reply.expires
             )
         given, made = reply.usage.get("input_tokens", 0), reply.usage.get("output_tokens", 0)
-        cost = self.rate.tokens(given, made)
+        cost = self.rate.tokens(given, made) if given else None  # what wasn't counted is unknown, not free
         counted = {"submits": reply.submits, "lost": reply.lost, "usage": dict(reply.usage)}
         LOGGER.info("asked", extra={"model": reply.model, **counted, "requests": list(reply.request_ids)})
         return replace(reply, plans=tuple(plans), cost=cost, currency=self.rate.currency)
