@@ -61,7 +61,8 @@ def describe(
     """
     from .. import opening
 
-    _check(stream, events, follow_up, as_json)
+    _check(stream=stream, events=events, follow_up=follow_up, as_json=as_json)
+    _check_video(fps=fps, follow_up=follow_up, dry_run=dry_run, paid=stream or forget)
     thinks = thinking_of(thinking)
     with opening.open(stack, config) as search:
         if dry_run:
@@ -73,15 +74,19 @@ def describe(
                 return
             spoken = _Spoken() if stream else None
             after = search.last_reply(video) if follow_up else None
-            reply = search.describe(
-                video,
-                question,
-                fps=fps,
-                thinking=thinks,
-                after=after,
-                listener=spoken.hear if spoken else None,
-            )
-            _print(reply, spoken, as_json=as_json)
+            try:
+                reply = search.describe(
+                    video,
+                    question,
+                    fps=fps,
+                    thinking=thinks,
+                    after=after,
+                    listener=spoken.hear if spoken else None,
+                )
+            finally:
+                if spoken:  # an answer that breaks off leaves its line open
+                    spoken.done()
+            _print(reply, streamed=stream, as_json=as_json)
         finally:
             if forget:
                 search.forget_uploads(video)
@@ -109,7 +114,7 @@ class _Spoken:
     """Prints an answer as it comes: the answer on stdout, the reasoning before it on stderr."""
 
     def __init__(self) -> None:
-        self._reasoned = False
+        self._reasoned = self._answered = False
 
     def hear(self, piece: Piece) -> None:
         """Print a piece."""
@@ -118,12 +123,14 @@ class _Spoken:
             self._reasoned = True
             return
         self._end_reasoning()
+        self._answered = True
         output.piece(piece.text)
 
     def done(self) -> None:
         """End the last line."""
         self._end_reasoning()
-        output.piece("\n")
+        if self._answered:
+            output.piece("\n")
 
     def _end_reasoning(self) -> None:
         if self._reasoned:
@@ -148,13 +155,24 @@ def verdicts(result: Result) -> None:
         output.message("the model saw pictures only: sound is not heard")
 
 
-def _check(stream: bool, events: bool, follow_up: bool, as_json: bool) -> None:
+def _check(*, stream: bool, events: bool, follow_up: bool, as_json: bool) -> None:
     from ..core.errors import InvalidQueryError
 
     if stream and (as_json or events):
         raise InvalidQueryError("--stream prints words as they come", hint="leave --json and --events out")
     if events and follow_up:
         raise InvalidQueryError("--events looks at the video itself", hint="leave --follow-up out")
+
+
+def _check_video(*, fps: float | None, follow_up: bool, dry_run: bool, paid: bool) -> None:
+    from ..core.errors import InvalidQueryError
+
+    if follow_up and (fps is not None or dry_run):
+        raise InvalidQueryError(
+            "--follow-up sends no video, so it has no frames", hint="leave --fps and --dry-run out"
+        )
+    if dry_run and paid:
+        raise InvalidQueryError("--dry-run sends nothing", hint="leave --stream and --forget out")
 
 
 def _plan(plan: FramePlan, rate: Rate, *, as_json: bool) -> None:
@@ -173,12 +191,10 @@ def _plan(plan: FramePlan, rate: Rate, *, as_json: bool) -> None:
         )
 
 
-def _print(reply: Reply, spoken: _Spoken | None, *, as_json: bool) -> None:
+def _print(reply: Reply, *, streamed: bool, as_json: bool) -> None:
     if as_json:
         output.document(reply.to_json())
-    elif spoken:
-        spoken.done()
-    else:
+    elif not streamed:
         if reply.reasoning:
             output.message(f"reasoning: {reply.reasoning}")
         for line in reply.text.splitlines():

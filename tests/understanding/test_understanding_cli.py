@@ -242,3 +242,31 @@ def test_another_kind_of_model_is_refused_by_name(shell: Shell, videos: Path, tm
     said = shell("describe", videos / "ball_a.mp4")
     assert said.code == 2
     assert "there is no understanding of kind 'arc'" in said.err
+
+
+def test_an_answer_that_breaks_off_ends_its_line_before_the_error(
+    emulator: Emulator, shell: Shell, videos: Path
+) -> None:
+    emulator.faults.plan("POST /api/v3/responses", Fault(truncate=True))
+    said = shell("describe", videos / "ball_a.mp4", "--stream")
+    assert said.code == 1
+    assert said.err.splitlines()[-1].startswith("error: the answer broke off")
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        ("--follow-up", "--fps", "2"),
+        ("--follow-up", "--dry-run"),
+        ("--dry-run", "--stream"),
+        ("--dry-run", "--forget"),
+    ],
+)
+def test_a_wish_that_would_be_passed_over_is_refused(
+    emulator: Emulator, shell: Shell, videos: Path, wishes: tuple[str, ...]
+) -> None:
+    shell("describe", videos / "ball_a.mp4")
+    said = shell("describe", videos / "ball_a.mp4", "And then?", *wishes)
+    assert said.code == 2
+    assert "leave" in said.err
+    assert len(emulator.seen) == 1
