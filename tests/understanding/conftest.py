@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polyreel.core.embedder import Embedder
+    from polyreel.core.store import VectorStore
 
 RATE = Rate(price_per_million_input=2.0, price_per_million_output=20.0, currency="CNY")
 
@@ -41,7 +42,12 @@ class OpenStack(Protocol):
     """Opens a stack with a model; a second one goes on where the first was closed."""
 
     def __call__(
-        self, *, rate: Rate = RATE, embedder: Embedder | None = None, **settings: Any
+        self,
+        *,
+        rate: Rate = RATE,
+        embedder: Embedder | None = None,
+        store: VectorStore | None = None,
+        **settings: Any,
     ) -> VideoSearch: ...
 
 
@@ -99,10 +105,16 @@ def videos(drawn: Path, tmp_path: Path) -> Path:
 def open_stack(emulator: Emulator, connect: Connect, tmp_path: Path) -> Iterator[OpenStack]:
     opened: list[VideoSearch] = []
 
-    def make(*, rate: Rate = RATE, embedder: Embedder | None = None, **settings: Any) -> VideoSearch:
+    def make(
+        *,
+        rate: Rate = RATE,
+        embedder: Embedder | None = None,
+        store: VectorStore | None = None,
+        **settings: Any,
+    ) -> VideoSearch:
         stack = Stack(
             name="test",
-            store=MemoryStore(path=tmp_path / "store"),
+            store=store or MemoryStore(path=tmp_path / "store"),
             embedder=embedder or ColourEmbedder(),
             objects=LocalObjects(path=tmp_path / "objects"),
             state=tmp_path / "state",

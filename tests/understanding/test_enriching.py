@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from polyreel.backends.milvus import MilvusStore
+from polyreel.backends.qdrant import QdrantEdgeStore
 from polyreel.core.errors import AuthenticationError, LockedError, UnsupportedError
 from polyreel.core.filters import F
 from polyreel.core.locks import FolderLock
@@ -21,10 +23,12 @@ from polyreel.testing.ark import Asked, Emulator, Said
 from polyreel.testing.faults import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from polyreel.core.records import Record
     from polyreel.core.search import VideoSearch
+    from polyreel.core.store import VectorStore
 
     from .conftest import OpenStack
 
@@ -254,6 +258,37 @@ def test_a_copy_takes_it_along(
     assert records(search, ball) == before
     assert search.videos()[0].generated is not None
     assert search.enrich().counts == {"skipped": 1}
+
+
+STORES: dict[str, Callable[[Path], VectorStore]] = {
+    "edge": lambda folder: QdrantEdgeStore(path=folder / "edge"),
+    "milvus lite": lambda folder: MilvusStore(path=folder / "lite.db"),
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_every_local_store_finds_it_keeps_it_through_ingests_and_hands_it_to_a_copy(
+    emulator: Emulator, open_stack: OpenStack, videos: Path, tmp_path: Path, store: str
+) -> None:
+    with open_stack(embedder=BuiltinEmbedder(), store=STORES[store](tmp_path)) as search:
+        search.ingest(videos / "ball_a.mp4")
+        emulator.script.say(answer("A scarlet sphere\0.", (3, 4, "It gallops\x07 \ud800.")))
+        assert search.enrich().counts == {"enriched": 1}
+        assert words(search, "gallops") == [2.0]
+        assert [hit.start for hit in search.search("gallops", hybrid=True, limit=1)] == [2.0]
+        (videos / "ball_a.json").write_text(json.dumps({"title": "A tomato"}))
+        search.ingest(videos / "ball_a.mp4")
+        assert (words(search, "gallops"), len(words(search, "tomato"))) == ([2.0], 2)
+        search.gc()
+        search.copy_to(tmp_path / "bundle")
+        ball = video(search, "A tomato")
+        before = records(search, ball)
+        search.delete(ball)
+        assert words(search, "gallops") == []
+        search.copy_from(tmp_path / "bundle")
+        assert [each.text for each in records(search, ball)] == [each.text for each in before]
+        assert words(search, "gallops") == [2.0]
+        assert search.enrich().counts == {"skipped": 1}
 
 
 CHILD = """
