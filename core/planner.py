@@ -14,6 +14,7 @@ from .appraising import Appraiser
 from .asking import Asking, Run, answered, together
 from .caching import QueryCache, ResultCache
 from .capabilities import Feature
+from .checks import check_vector
 from .embedder import Embedder, HandOver
 from .errors import InvalidQueryError, UnsupportedError
 from .filter_json import to_json
@@ -118,8 +119,15 @@ class Planner:
             raise UnsupportedError(
                 f"{can.form} has no lexical search", hint="search without lexical and hybrid"
             )
+        if len(parts) > 1:  # a vector alone is checked by the store; beside others it is summed, or paid for
+            for part in parts:
+                self._check_vector(part)
         base = SearchRequest(_NOTHING, query.condition(), min_score=query.min_score, exact=query.exact)
         return _Wanted(parts, fusion, base, shape, channels, seen)
+
+    def _check_vector(self, part: Part) -> None:
+        if part.vector is not None:
+            check_vector(part.vector, self.store.meta.spec.space.dimension, f"the {part.name} of the query")
 
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
         dense = [part for part in parts if not part.words]
@@ -150,6 +158,11 @@ class Planner:
         if fuses and wanted.base.min_score is not None:
             raise InvalidQueryError(
                 "min_score needs similarities; fused ranks are none", hint="leave one of them out"
+            )
+        if fuses and all(listed.weight < 0 for listed in lists):
+            raise InvalidQueryError(
+                "ranks are fused only of what hits should be like, and every part has a negative weight",
+                hint="give a part with a weight above 0, or leave fusion out",
             )
         likes = frozenset(part.like for part in parts if part.like is not None)
         return Ranking(

@@ -128,8 +128,8 @@ class Query:
         where = self.where if isinstance(self.where, Filter) else from_json(self.where)
         if self.scope is not None:
             where = where & _OF_SCOPE[_chosen(Scope, self.scope, "scope")]
-        if self.within:
-            where = where & (F.video_id == self.within)
+        if self.within is not None:
+            where = where & (F.video_id == _id_of(self.within))
         return where & self._window()
 
     def chosen_fusion(self) -> Fusion | None:
@@ -152,7 +152,7 @@ class Query:
             raise InvalidQueryError("clips says how many of each video", hint='use it with group_by="video"')
         if moments and by_video:
             raise InvalidQueryError("hits are grouped by video or joined to moments", hint="leave one out")
-        if moments and (self.scope is None or Scope(self.scope) is not Scope.CLIP):
+        if moments and (self.scope is None or _chosen(Scope, self.scope, "scope") is not Scope.CLIP):
             raise InvalidQueryError("moments are made of clips", hint="leave scope out")
         return Shape(self.limit, by_video, self.clips, moments, self.diversity, self.distinct)
 
@@ -195,7 +195,7 @@ class Query:
     def _weighted(self, parts: Sequence[Part]) -> list[Part]:
         names = [part.name for part in parts]
         if unknown := self.weights.keys() - names:
-            name = min(unknown)
+            name = min(map(str, unknown))
             raise InvalidQueryError(
                 f"weights name the part {name!r}, which the query hasn't", hint=nearest(name, names)
             )
@@ -251,8 +251,15 @@ class Query:
             return [of_text(self.without)]
         known = {"text", "image", "video", "audio", "vector", "like"}
         for name in self.without.keys() - known:
-            raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(name, known))
+            raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(str(name), known))
         return Query(**self.without).wanted()  # type: ignore[arg-type]  # each part checks its own value
+
+
+def _id_of(within: object) -> str:
+    """The id of a video; an empty one would drop the condition, or find nothing."""
+    if not isinstance(within, str) or not within:
+        raise InvalidQueryError(f"within takes the id of a video, not {shown(within)}")
+    return within
 
 
 def _seconds(name: str, value: float) -> float:

@@ -62,6 +62,7 @@ def of_text(text: str) -> Part:
     """A text to be embedded."""
     if not isinstance(text, str) or not text.strip():
         raise InvalidQueryError("the query text is empty")
+    _check_utf8(text)
     return Part("text", media=Media(Modality.TEXT, text=text))
 
 
@@ -69,6 +70,7 @@ def of_words(words: str) -> Part:
     """Words to be looked up."""
     if not isinstance(words, str) or not lexical_query(words):
         raise InvalidQueryError("there is no word to look up", hint="give at least one word")
+    _check_utf8(words)
     return Part("lexical", words=words)
 
 
@@ -109,6 +111,16 @@ def checked_weight(what: str, weight: object) -> float:
     ):
         raise InvalidQueryError(f"the weight of {what!r} is {weight!r}; it must be a number other than 0")
     return float(weight)
+
+
+def _check_utf8(text: str) -> None:
+    """Refuse half a character, as a shell makes of bytes in another encoding: no model's API takes it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidQueryError(
+            f"the query {shown(text)} is no UTF-8 text", hint="write it again in UTF-8"
+        ) from error
 
 
 def _medium(modality: Modality, source: str | Path) -> Media:

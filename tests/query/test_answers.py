@@ -139,6 +139,13 @@ def test_members_say_how_alike_they_are_and_the_json_has_them(world: World) -> N
         ({"start": -1}, "start is -1"),
         ({"end": "soon"}, "end is 'soon'"),
         ({"start": 5, "end": 5}, "the time from 5 to 5 s is empty"),
+        ({"moments": True, "scope": "clips"}, "scope is 'clips'; did you mean 'clip'"),
+        ({"within": ""}, "within takes the id of a video"),
+        ({"within": 0}, "within takes the id of a video"),
+        ({"weights": {5: 1}}, "weights name the part '5'"),
+        ({"without": {5: 1}}, "unknown part 5"),
+        ({"without": "half a \ud800"}, "is no UTF-8 text"),
+        ({"lexical": "half a \ud800"}, "is no UTF-8 text"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(world: World, arguments: dict[str, Any], message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from polyreel.core import lexical
 from polyreel.core.errors import InvalidQueryError, UnsupportedError
 from polyreel.core.records import Channel, Confidence, ScoreKind
 
-from .conftest import World, ranks, unit, vector_of
+from .conftest import DIMENSION, NamesEmbedder, World, ranks, unit, vector_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +165,37 @@ def test_a_channel_that_no_record_has_adds_nothing(heard: World) -> None:
 def test_a_wrong_channel_is_refused(heard: World, channels: object, message: str) -> None:
     with pytest.raises(InvalidQueryError, match=message):
         heard.search.search("sunset", channels=channels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fusion", [None, "rank"])
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        ([1.0, 2.0], "the vector of the query has 2 dimensions, the collection has 12"),
+        ([0.0] * DIMENSION, "all zeros"),
+        (["much"] * DIMENSION, "not a sequence of numbers"),
+        (7, "not a sequence of numbers"),
+        ([1e308] * DIMENSION, "not finite"),
+    ],
+)
+def test_a_wrong_vector_is_refused_before_the_text_beside_it_is_embedded(
+    world: World, monkeypatch: pytest.MonkeyPatch, vector: Any, message: str, fusion: str | None
+) -> None:
+    monkeypatch.setattr(NamesEmbedder, "_embed_query", lambda *_: pytest.fail("it was embedded"))
+    with pytest.raises(InvalidQueryError, match=message):
+        world.search.search("never asked before", vector=vector, fusion=fusion)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"lexical": "beach", "weights": {"lexical": -1}},
+        {"text": "sunset", "weights": {"text": -1}, "fusion": "rank"},
+    ],
+)
+def test_ranks_of_only_what_is_unwanted_are_refused(world: World, asked: dict[str, Any]) -> None:
+    with pytest.raises(InvalidQueryError, match="every part has a negative weight"):
+        world.search.search(**asked)
 
 
 def test_a_threshold_needs_scores_that_are_likeness(heard: World) -> None:
