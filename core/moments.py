@@ -18,7 +18,8 @@ from .records import Hit, Moment
 from .shape import Moments
 
 _TOUCH = 50  # ms by which clips may lie apart and still touch: a frame, as cutting rounds to them
-_AROUND = 64  # rows that are asked for around a clip; more than fit into most moments
+_AROUND = 64  # rows that are asked for around a clip at first; more than fit into most moments
+_AT_ONCE = 256  # clips that one condition is about: a filter is bounded (`filters.MAX_NODES`)
 
 Clips = Callable[[int], Asking[tuple[Hit, ...]]]
 Around = Callable[[int, Filter], Asking[tuple[Hit, ...]]]
@@ -63,10 +64,21 @@ class Joiner:
             unseen = [moment.best for moment in moments if segment(moment.record) not in self._looked]
             if self.around is None or not unseen:
                 return moments
-            limit = min(len(unseen) * _AROUND, self.most)
-            found = yield from self.around(limit, self._vicinity(unseen))
-            self._near |= {segment(hit.record): hit for hit in found}
+            for at in range(0, len(unseen), _AT_ONCE):
+                some = unseen[at : at + _AT_ONCE]
+                found = yield from self._joining(some, self.around)
+                self._near |= {segment(hit.record): hit for hit in found}
             self._looked |= {segment(hit.record) for hit in unseen}
+
+    def _joining(self, bests: Sequence[Hit], around: Around) -> Asking[tuple[Hit, ...]]:
+        """All that is good enough and near enough to join one of these; more than that, too."""
+        where, limit = self._vicinity(bests), min(len(bests) * _AROUND, self.most)
+        floor = min(map(self._floor, bests))
+        while True:
+            found = yield from around(limit, where)
+            if len(found) < limit or limit == self.most or found[-1].score < floor:
+                return found
+            limit = min(limit * 2, self.most)
 
     def _vicinity(self, clips: Iterable[Hit]) -> Filter:
         """What lies near enough to one of the clips to be in a moment with it."""
@@ -94,7 +106,7 @@ class Joiner:
 
     def _grown(self, best: Hit, free: Mapping[Segment, Hit]) -> list[Hit]:
         """The clip and all that joins it, one after the other."""
-        floor = best.score * self.rules.share if best.score > 0 else best.score / self.rules.share
+        floor = self._floor(best)
         good = sorted((hit for hit in free.values() if hit.score >= floor and hit.id != best.id), key=order)
         members, span = [best], best.span_ms
         while (joining := next((hit for hit in good if self._fits(hit, span)), None)) is not None:
@@ -102,6 +114,10 @@ class Joiner:
             members.append(joining)
             span = min(span[0], joining.span_ms[0]), max(span[1], joining.span_ms[1])
         return members
+
+    def _floor(self, best: Hit) -> float:
+        """The least score of what joins it."""
+        return best.score * self.rules.share if best.score > 0 else best.score / self.rules.share
 
     def _fits(self, hit: Hit, span: tuple[int, int]) -> bool:
         start, end = hit.span_ms
