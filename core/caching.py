@@ -23,6 +23,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -221,7 +222,7 @@ class ResultCache:
             fresh = ask([queries[at] for at in missing], seen)
             pages |= dict(zip(missing, fresh, strict=True))
             for at, page in zip(missing, fresh, strict=True):  # a write since then leaves it unused
-                self._put(keys[at], _Kept(page, state, self._clock()))
+                self._put(keys[at], _Kept(_copied(page), state, self._clock()))
         return [pages[at] for at in range(len(queries))]
 
     def _get(self, key: bytes, state: State) -> Page | None:
@@ -254,9 +255,21 @@ def _state(store: VectorStore) -> State:
 def _told(page: Page, seconds: float) -> Page:
     """A kept page as that of this call, which asked and paid nothing."""
     timing = {**dict.fromkeys(page.timing, 0.0), "cache": seconds, "total": seconds}
-    return replace(
-        page, timing=timing, explain={**page.explain, "answer": "cached"}, usage={}, request_ids=()
-    )
+    own = _copied(page)
+    return replace(own, timing=timing, explain={**own.explain, "answer": "cached"}, usage={}, request_ids=())
+
+
+def _copied(page: Page) -> Page:
+    """A page that shares nothing that can be changed: whoever is given one may write into its mappings."""
+    said = {"timing": dict(page.timing), "explain": deepcopy(dict(page.explain)), "usage": dict(page.usage)}
+    return replace(page, hits=tuple(map(_copied_hit, page.hits)), notes=deepcopy(page.notes), **said)
+
+
+def _copied_hit(hit: Hit) -> Hit:
+    known = hit.record
+    record = replace(known, fields=dict(known.fields), extra=deepcopy(dict(known.extra)))
+    members = tuple(map(_copied_hit, hit.members))
+    return replace(hit, record=record, similarity=dict(hit.similarity), members=members)
 
 
 def query_key(query: Query, seen: Sequence[Hit]) -> bytes | None:

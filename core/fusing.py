@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from .media import Media
 from .records import Hit, Record, ScoreKind, Vector
@@ -32,7 +33,8 @@ def places(hit: Hit, shape: Shape) -> list[Shown]:
 
 def order(hit: Hit) -> tuple[float, str, int, str]:
     """Best first; what is equally good in the order of videos and time."""
-    return -round(hit.score, 6), hit.video_id, hit.record.start_ms, hit.id
+    record = hit.record
+    return -round(hit.score, 6), record.video_id, record.start_ms, record.id
 
 
 def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:
@@ -51,16 +53,14 @@ def fused(lists: Sequence[tuple[float, Sequence[Hit]]], *, by_video: bool = Fals
         by_video: Whether they are of videos, whose best hits may be other segments in each list; shown is the
             one that counts most.
     """
-    scores: dict[object, float] = {}
-    best: dict[object, tuple[float, Hit]] = {}
+    entries: dict[object, tuple[float, float, Record]] = {}  # score, greatest share of it, whose that is
     for weight, found in lists:
         for rank, hit in _ranked(found):
-            key = hit.video_id if by_video else segment(hit.record)
-            share = weight / (RRF_K + rank)
-            scores[key] = scores.get(key, 0.0) + share
-            if key not in best or share > best[key][0]:
-                best[key] = share, hit
-    made = (Hit(hit.record, scores[key], ScoreKind.RRF) for key, (_, hit) in best.items())
+            record, share = hit.record, weight / (RRF_K + rank)
+            key = record.video_id if by_video else segment(record)
+            score, most, shown = entries.get(key, (0.0, -math.inf, record))
+            entries[key] = score + share, max(most, share), record if share > most else shown
+    made = [Hit(record, score, ScoreKind.RRF) for score, _, record in entries.values()]
     return tuple(sorted(made, key=order))
 
 
@@ -71,14 +71,10 @@ def _ranked(found: Sequence[Hit]) -> Iterator[tuple[int, Hit]]:
     which a vector says nothing. Else their order, which means nothing, would count.
     """
     rank, score = 0, math.inf
-    for place, hit in enumerate(sorted(found, key=_badness), start=1):
+    for place, hit in enumerate(sorted(found, key=attrgetter("score"), reverse=True), start=1):
         if not math.isclose(hit.score, score, rel_tol=_SAME, abs_tol=_SAME):
             rank, score = place, hit.score
         yield rank, hit
-
-
-def _badness(hit: Hit) -> float:
-    return -hit.score
 
 
 def likeness(

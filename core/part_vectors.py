@@ -67,6 +67,8 @@ class PartVectors:
             )
         if self.embedder is None:
             return NearMedia(media)
+        if len(parts) == 1:  # its likeness to hits needs the same vector, which isn't to be paid for twice
+            return NearVector(self.vector(parts[0]))
         (vector,) = self._embedded(self.embedder, [media])
         return NearVector(vector)
 

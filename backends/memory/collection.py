@@ -183,7 +183,7 @@ def values(record: Record) -> dict[str, object]:
 
 
 def lent(record: Record) -> Record:
-    """A copy without a vector, which shares nothing that can be changed; made directly, as each hit is one."""
+    """A copy without a vector, which shares nothing that can be changed; made directly, for speed."""
     return Record(
         record.id,
         record.video_id,

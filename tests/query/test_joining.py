@@ -1,4 +1,4 @@
-"""Moments of many clips, and many moments: what is asked for around them stays bounded and leaves none out."""
+"""Moments of many clips, and many moments: what is asked for around them is bounded and leaves none out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def joined(asked: Asked, rules: Moments, wanted: int) -> tuple[Moment, ...]:
 
 
 def clip(video: int, at: int, score: float) -> Hit:
-    record = Record(f"{video}-{at}", f"v{video}", "file:///v.mp4", start_ms=at * 1000, end_ms=at * 1000 + 1000)
+    record = Record(
+        f"{video}-{at}", f"v{video}", "file:///v.mp4", start_ms=at * 1000, end_ms=at * 1000 + 1000
+    )
     return Hit(record, score)
 
 

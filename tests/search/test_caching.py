@@ -299,6 +299,24 @@ def test_the_same_question_is_answered_from_memory(search: VideoSearch, picture:
         assert searches(kept) == 2  # the second page, once
 
 
+def test_what_a_caller_writes_into_an_answer_is_not_in_the_next_one(
+    search: VideoSearch, picture: PictureOf
+) -> None:
+    red = picture("red")
+    with keeping(search) as kept:
+        for _ in range(3):
+            result = kept.search(image=red, group_by="video", clips=2)
+            parts: Any = result.explain["parts"]
+            found = [result.hits[0], *result.hits[0].members]
+            said: list[Any] = [
+                each for hit in found for each in (hit.record.fields, hit.record.extra, hit.similarity)
+            ]
+            assert not any("mine" in each for each in (parts, *said))
+            for each in (parts, *said):
+                each["mine"] = 1.0
+        assert result.explain["answer"] == "cached"
+
+
 @pytest.mark.parametrize(
     "other",
     [
