@@ -59,7 +59,7 @@ class Query:
             `sum`.
         exact: Brute force instead of an index.
         rerank: How many candidates the stack's reranker puts into another order, at least `limit`; pages are
-            slices of that list, which ends with them.
+            slices of that list, which ends with them. Diversity then chooses the candidates, not their order.
         start: Seconds; only what goes on after this time of its video.
         end: Seconds; only what begins before this time of its video.
         moments: Neighbouring clip hits become one hit: True, or `Moments` with bounds of its own.

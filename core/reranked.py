@@ -36,7 +36,7 @@ class RerankingPlanner(Planner):
             return super().answer(queries, seen=seen)
         for query in queries:
             self.check(query)
-        asked = [query for query in queries if query not in self._lists]
+        asked = [query for query in dict.fromkeys(queries) if query not in self._lists]
         pages = dict(zip(asked, super().answer(list(map(_candidates, asked)), seen=seen), strict=True))
         return [self._page_of(query, seen, pages.get(query)) for query in queries]
 
@@ -77,7 +77,7 @@ class RerankingPlanner(Planner):
         if query.rerank is None:
             assert page is not None
             return page
-        if page is not None:
+        if page is not None and query not in self._lists:  # it is, where the batch has the query twice
             whole = self._lists[query] = self._reranked(query, page)
         else:
             earlier = self._lists[query]

@@ -165,6 +165,7 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
     "an unknown scope": (["search", "a", "--scope", "scene"], 2, "scope is 'scene'"),
     "an unknown grouping": (["search", "a", "--group-by", "day"], 2, "group_by is 'day'"),
     "an unknown video to stay within": (["search", "a", "--within", "none"], 1, "there is no video 'none'"),
+    "no video to stay within": (["search", "a", "--within", ""], 1, "there is no video ''"),
     "an empty name of a picture": (["search", "--image", ""], 2, "image takes a path or an address"),
     "a missing picture": (["search", "--image", "nothing.jpg"], 1, "no image file nothing.jpg"),
     "a picture that is none": (["search", "--image", "text.jpg"], 1, "text.jpg is not a picture"),

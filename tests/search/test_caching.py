@@ -270,6 +270,17 @@ def test_nothing_is_kept_where_it_is_turned_off(
     assert not (tmp_path / "state" / "query-vectors.sqlite").exists()
 
 
+def test_a_picture_beside_words_is_embedded_once_where_nothing_is_kept(
+    search: VideoSearch, embedder: Counting, picture: PictureOf
+) -> None:
+    search.close()
+    with VideoSearch(replace(search.stack, query_cache_mb=0), media) as off:
+        result = off.search(image=picture("red"), lexical="red")
+    assert set(result.hits[0].similarity) == {"image", "lexical"}
+    assert result.usage == {"calls": 1}
+    assert embedder.asked == 1
+
+
 # -- answers ----------------------------------------------------------------------------------------------
 
 

@@ -103,6 +103,18 @@ def test_what_the_reranker_sees_nothing_of_keeps_its_score_at_the_end(
     }
 
 
+def test_a_query_that_a_batch_has_twice_is_reranked_once(
+    search: VideoSearch, blue: Path, reranker: WordReranker
+) -> None:
+    query = lexical(blue, rerank=5, limit=2)
+    first, again, plain = search.search_many([query, query, lexical(blue)])
+    assert reranker.batches == [4]
+    assert names(first) == names(again) == ["c.mp4", "b.mp4"]
+    assert names(again.more()) == ["a.mp4", "d.mp4"]
+    assert len(plain) == 5
+    assert again.usage == {}
+
+
 def test_equal_scores_stay_in_the_order_in_which_they_were_found(search: VideoSearch, blue: Path) -> None:
     query = Query(image=blue, lexical="nothing like this harbour", limit=5)
     before = [name for name in names(search.search_many([query])[0]) if name in ("a.mp4", "b.mp4", "c.mp4")]
