@@ -88,6 +88,10 @@ class Capabilities:
         vectorizes: Modalities that a query may have in place of a vector; empty where it wants vectors.
         joint: Whether several media of a query go into one call of its model.
         schemes: Addresses of media that it can fetch, such as `tos` and `https`; `file` for local paths.
+        max_video_bytes: Largest video that it vectorizes; None is no limit.
+        video_endings: Of the names of videos that it vectorizes, such as `.mp4`; empty takes all.
+        proxies: Whether it vectorizes whole videos (records of the channel `proxy`, where the recipe asks for
+            them); else a whole video is found by its clips, grouped by video.
         flush_each: Whether a flush is cheap enough to follow each video, so that a loss of power during an
             ingest loses none that is committed; else an ingest flushes once, at its end.
     """
@@ -102,4 +106,7 @@ class Capabilities:
     vectorizes: frozenset[Modality] = frozenset()
     joint: bool = False
     schemes: frozenset[str] = frozenset()
+    max_video_bytes: int | None = None
+    video_endings: frozenset[str] = frozenset()
+    proxies: bool = False
     flush_each: bool = True

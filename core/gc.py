@@ -38,7 +38,7 @@ _BATCH = 500
 _OWN = {
     "lease": re.compile(r"staging/\d{4}-\d\d-\d\d/[0-9a-f]{32}(\.[^/]*)?"),
     "upload": re.compile(r"uploads/[0-9a-f]{64}\.json"),
-    "clip": re.compile(r"clips/([0-9a-f]{64})/\d+-\d+\.mp4"),
+    "clip": re.compile(r"clips/([0-9a-f]{64})/(\d+-\d+\.mp4|proxy-[\d.]+\.\w+)"),
     "video": re.compile(r"videos/([0-9a-f]{64})(\.[^/]*)?"),
     "manifest": re.compile(r"manifests/([^/]+)/([0-9a-f]{64})\.json"),
 }

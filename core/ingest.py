@@ -116,12 +116,14 @@ class Ingest:
             return report
         info = self.maker.media.probe(plan.source.path)
         self.maker.check(plan.source, plan.video_id, info)
-        seconds, clips = info.duration_ms / 1000, len(self.maker.recipe.spans(info.duration_ms))
+        clips, seconds = self.maker.load(info)
         estimate = self.rate.estimate(seconds=seconds, clips=clips, requests=self.comparer.requests(clips))
         shots = self.maker.recipe.segmentation is Segmentation.SHOTS
         frames = self.understanding.plan(info) if self.understanding else None
         estimate = replace(estimate, approximate=shots)
-        return replace(report, records=clips, duration=seconds, estimate=estimate, frame_plan=frames)
+        return replace(
+            report, records=clips, duration=info.duration_ms / 1000, estimate=estimate, frame_plan=frames
+        )
 
     # -- doing --------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from .logs import LOGGER, redacted
 from .making import Maker
 from .manifest import Manifests
 from .media import MediaTools
+from .proxies import Proxies, check_store
 from .remotes import Downloads, Fetcher
 from .report import IngestReport, Listener, VideoReport
 from .retrying import retried
@@ -115,9 +116,14 @@ class Intake:
 
     def _maker(self) -> Maker:
         stack = self.stack
-        schemes = self.store.can.schemes if self.store else frozenset()
+        can = self.store.can if self.store else None
+        if can is None:  # a dry run, which hands nothing over
+            proxies = Proxies(self.media, stack.objects, frozenset())
+        else:
+            check_store(stack.recipe, can)
+            proxies = Proxies(self.media, stack.objects, can.schemes, can.max_video_bytes, can.video_endings)
         return Maker(
-            self.media, stack.embedder, stack.space, stack.recipe, stack.objects, self.journal, schemes
+            self.media, stack.embedder, stack.space, stack.recipe, stack.objects, self.journal, proxies
         )
 
     def _fetcher(self) -> Fetcher:

@@ -18,6 +18,7 @@ from .journal import Journal
 from .media import Frame, Media, MediaTools, Modality, VideoInfo
 from .objects import ObjectStore
 from .orders import Order, Segment
+from .proxies import Proxies, makes_clips, makes_proxy
 from .recipe import Recipe, Segmentation, record_id
 from .records import Channel, Record, Scope, Vector
 from .sources import Source
@@ -58,7 +59,7 @@ class Maker:
 
     Args:
         embedder: None where the store vectorizes.
-        schemes: Addresses that whoever vectorizes can fetch.
+        proxies: Makes the media of whole videos, where a store vectorizes; it knows what that takes.
         task_timeout: Seconds to wait for a whole-video task.
         pace: When to ask for such a task; it learns from one video to the next.
     """
@@ -69,7 +70,7 @@ class Maker:
     recipe: Recipe
     objects: ObjectStore
     journal: Journal
-    schemes: frozenset[str]
+    proxies: Proxies
     task_timeout: float = 3600.0
     pace: Pace = field(default_factory=Pace)
 
@@ -89,6 +90,14 @@ class Maker:
         if self.embedder and self.embedder.takes is Takes.WHOLE_VIDEO:
             medium = Media(Modality.VIDEO, path=source.path)
             self.embedder.check(Order(video_id, medium, info, self.recipe))
+
+    def load(self, info: VideoInfo) -> tuple[int, float]:
+        """How many media would be embedded of a video, and their seconds; a proxy counts beside the clips."""
+        clips, seconds = len(self.recipe.spans(info.duration_ms)), info.duration_ms / 1000
+        if self.embedder is not None:
+            return clips, seconds
+        cut, whole = makes_clips(self.recipe), makes_proxy(self.recipe)
+        return clips * cut + whole, seconds * (cut + whole)
 
     def finish(self, job: Job) -> None:
         """Forget what was paid for, once the records are stored for good."""
@@ -163,19 +172,28 @@ class Maker:
         return Media(Modality.VIDEO, path=out, fps=self.recipe.fps)
 
     def _with_media(self, job: Job) -> Iterator[Record]:
-        """Records that carry a medium: each clip, cut and kept as an object of its own."""
+        """Records that carry a medium: each clip, cut and kept as an object of its own, then the whole."""
         staging = Staging(self.objects)
-        for span in self._spans(job):
+        for span in self._spans(job) if makes_clips(self.recipe) else ():
             key = f"clips/{job.video_id}/{span[0]}-{span[1]}.mp4"
             if not self.objects.exists(key):
                 with tempfile.TemporaryDirectory(prefix="polyreel-") as folder:
-                    self.objects.put(
-                        key, self._cut(job, span, Path(folder)).path or b"", content_type="video/mp4"
-                    )
+                    clip = self._cut(job, span, Path(folder))
+                    self.proxies.check_size(clip, span)
+                    self.objects.put(key, clip.path or b"", content_type="video/mp4")
             job.clips.append(key)
             job.embedded += 1
-            medium = staging.offer(key, Media(Modality.VIDEO, fps=self.recipe.fps), self.schemes)
+            medium = staging.offer(key, Media(Modality.VIDEO, fps=self.recipe.fps), self.proxies.schemes)
             yield self._record(job, Segment(span[0], span[1], ()), medium)
+        if makes_proxy(self.recipe):
+            yield self._with_proxy(job)
+
+    def _with_proxy(self, job: Job) -> Record:
+        medium, key = self.proxies.proxy(job.source, job.video_id, job.uri, fps=self.recipe.fps)
+        job.clips += [key] if key else []
+        job.embedded += 1
+        whole = Segment(0, job.info.duration_ms, (), Scope.VIDEO, Channel.PROXY)
+        return self._record(job, whole, medium)
 
     # -- records ------------------------------------------------------------------------------------------
 

@@ -133,5 +133,8 @@ class MediaTools(Protocol):
     def cut(self, path: Path, out: Path, *, start_ms: int, end_ms: int) -> Cut:
         """Write the span to `out` (MP4), exact to a frame."""
 
+    def rendition(self, path: Path, out: Path, *, fps: float, max_bytes: int) -> None:
+        """Write the whole video to `out` (MP4), without sound, in at most `max_bytes`."""
+
     def thumbnail(self, path: Path, out: Path, *, at_ms: int, size: int = 320) -> None:
         """Write the picture at `at_ms` to `out` (JPEG)."""

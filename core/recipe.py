@@ -32,7 +32,8 @@ class Recipe:
         shortest: A last piece shorter than this, in seconds, joins the one before.
         fps: Frames sampled a second.
         scopes: Which records are made; the vector of the whole video is the mean of its clips, by length.
-        channels: Which channels are asked of an embedder that has several.
+        channels: Which channels are asked of an embedder that has several; `proxy` asks a store that
+            vectorizes for a record of the whole video, which is one more medium to pay for.
     """
 
     segmentation: Segmentation = Segmentation.FIXED
@@ -54,6 +55,11 @@ class Recipe:
                 raise ConfigurationError(f"recipe.{name} is {value:g}; it must be from {low:g} to {high:g}")
         if not self.scopes:
             raise ConfigurationError("recipe.scopes is empty", hint='name "clip", "video" or both')
+        if Channel.PROXY in self.channels and Scope.VIDEO not in self.scopes:
+            raise ConfigurationError(
+                "recipe.channels names proxy, and recipe.scopes not the video that it would stand for",
+                hint='name "video" among the scopes, or leave proxy out',
+            )
 
     @property
     def key(self) -> str:

@@ -10,6 +10,7 @@ from .embedder import Embedder
 from .errors import ConfigurationError
 from .fields import FieldType
 from .objects import ObjectStore
+from .proxies import check_recipe
 from .rates import Rate
 from .recipe import Recipe
 from .reranking import Reranker
@@ -55,6 +56,10 @@ class Stack:
     cache_results: bool = False
     understanding: VideoUnderstanding | None = None
     understanding_rate: Rate = field(default_factory=Rate)
+
+    def __post_init__(self) -> None:
+        """Refuse a recipe whose records nobody in the stack makes."""
+        check_recipe(self.recipe, vectorizes=self.embedder is None)
 
     @property
     def space(self) -> Space:

@@ -14,7 +14,7 @@ from ..core.media import Cut, FrameStream, VideoInfo
 if TYPE_CHECKING:
     from ..core.media import Image
 
-__all__ = ["cut", "frames", "image", "probe", "render_samples", "shots", "thumbnail"]
+__all__ = ["cut", "frames", "image", "probe", "render_samples", "rendition", "shots", "thumbnail"]
 
 
 def probe(path: Path) -> VideoInfo:
@@ -115,6 +115,25 @@ def cut(path: Path, out: Path, *, start_ms: int, end_ms: int) -> Cut:
     from .cutting import cut_span
 
     return cut_span(path, out, start_ms=start_ms, end_ms=end_ms)
+
+
+def rendition(path: Path, out: Path, *, fps: float, max_bytes: int) -> None:
+    """Write the whole video as a smaller MP4 without sound: its pictures of `frames`, of 720 pixels or less.
+
+    Args:
+        path: A video file.
+        out: Replaced when the whole is written, so no half-written file is ever seen.
+        fps: Pictures a second, above 0.
+        max_bytes: The file is no larger; quality and pixels give way.
+
+    Raises:
+        InvalidQueryError: An argument is out of range.
+        NotFoundError: There is no such file, or no folder for `out`.
+        MediaError: The source can't be read, `out` can't be written, or it is too long to be that small.
+    """
+    from .renditions import write_rendition
+
+    write_rendition(path, out, fps=fps, max_bytes=max_bytes)
 
 
 def thumbnail(path: Path, out: Path, *, at_ms: int, size: int = 320) -> None:

@@ -25,6 +25,8 @@ class VectorizingStore(MemoryStore):
         path: As in `MemoryStore`.
         timeout: Seconds for one call, embedding included.
         retry: How retryable errors are tried again.
+        proxies: Whether whole videos are vectorized.
+        max_video_bytes: Largest video that is.
     """
 
     kind = "vectorizing"
@@ -36,11 +38,14 @@ class VectorizingStore(MemoryStore):
         path: Path | None = None,
         timeout: float = 30.0,
         retry: RetryPolicy | None = None,
+        proxies: bool = True,
+        max_video_bytes: int | None = None,
     ) -> None:
         super().__init__(path=path, timeout=timeout, retry=retry)
         self.space = embedder.space
         self.vectorizes = frozenset(embedder.accepts)
         self._embedder = embedder
+        self._proxies, self._max_video_bytes = proxies, max_video_bytes
 
     def query_embedder(self) -> Embedder:
         """The embedder itself."""
@@ -49,7 +54,8 @@ class VectorizingStore(MemoryStore):
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         meta = super()._open(spec)
         schemes = frozenset({"file"})
-        self.can = replace(self.can, vectorizes=self.vectorizes, joint=self._embedder.joint, schemes=schemes)
+        able = replace(self.can, vectorizes=self.vectorizes, joint=self._embedder.joint, schemes=schemes)
+        self.can = replace(able, proxies=self._proxies, max_video_bytes=self._max_video_bytes)
         return meta
 
     def _upsert(self, records: Sequence[Record]) -> Receipt:

@@ -14,12 +14,13 @@ from ...core.embedder import Embedded, Embedder, HandOver, Takes
 from ...core.errors import IntegrityError, PolyreelError, UnsupportedError
 from ...core.media import Media, Modality
 from .data import Data
+from .limits import MAX_VIDEO
 from .models import Model
 from .options import Vectorize
 from .rows import SCHEMES, address
 from .wire import translate
 
-_MAX_BYTES = {Modality.VIDEO: 50 << 20}
+_MAX_BYTES = {Modality.VIDEO: MAX_VIDEO}
 
 
 class VikingDBQueryEmbedder(Embedder):

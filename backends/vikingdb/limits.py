@@ -36,6 +36,12 @@ MAX_ITEMS = 20_000
 MAX_ITEM = 1024
 """Bytes of a string in a list column (doc 1791154)."""
 
+MAX_VIDEO = 50_000_000
+"""Bytes of a video (doc 1791154 says 50 MB; this is the smaller reading of it)."""
+
+VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov"})
+"""Of the names of videos (doc 1791161: MP4, AVI, MOV)."""
+
 MIN_FPS, MAX_FPS = 0.2, 5.0
 """Frames a second at which a video may be sampled."""
 

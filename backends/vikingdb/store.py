@@ -33,7 +33,17 @@ from .control import Control
 from .data import Asked, Data
 from .embedder import VikingDBQueryEmbedder, usage
 from .keyed import by_key
-from .limits import MAX_IDS, MAX_LIMIT, MAX_ROWS, MAX_VECTORIZED_ROWS, Pace, Paces, Rates
+from .limits import (
+    MAX_IDS,
+    MAX_LIMIT,
+    MAX_ROWS,
+    MAX_VECTORIZED_ROWS,
+    MAX_VIDEO,
+    VIDEO_ENDINGS,
+    Pace,
+    Paces,
+    Rates,
+)
 from .making import Place
 from .options import TOLERANCE, IndexOptions, IndexType, Quant, Vectorize
 from .reading import Reader, parts
@@ -191,6 +201,9 @@ class VikingDBStore(VectorStore):
             vectorizes=self._vectorize.known.modalities if spec.media else frozenset(),
             joint=bool(spec.media),
             schemes=rows.SCHEMES if spec.media else frozenset(),
+            max_video_bytes=MAX_VIDEO,
+            video_endings=VIDEO_ENDINGS,
+            proxies=Modality.VIDEO in spec.media,
         )
 
     @property
