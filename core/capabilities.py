@@ -90,6 +90,7 @@ class Capabilities:
         schemes: Addresses of media that it can fetch, such as `tos` and `https`; `file` for local paths.
         max_video_bytes: Largest video that it vectorizes; None is no limit.
         video_endings: Of the names of videos that it vectorizes, such as `.mp4`; empty takes all.
+        video_fps: Fewest and most frames a second at which it samples a video; None takes any.
         proxies: Whether it vectorizes whole videos (records of the channel `proxy`, where the recipe asks for
             them); else a whole video is found by its clips, grouped by video.
         flush_each: Whether a flush is cheap enough to follow each video, so that a loss of power during an
@@ -108,5 +109,6 @@ class Capabilities:
     schemes: frozenset[str] = frozenset()
     max_video_bytes: int | None = None
     video_endings: frozenset[str] = frozenset()
+    video_fps: tuple[float, float] | None = None
     proxies: bool = False
     flush_each: bool = True

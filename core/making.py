@@ -26,6 +26,8 @@ from .space import Space
 from .staging import Staging
 from .tasks import Pace, Spent, Tasks
 
+_GLANCE = 16  # Pixels on the long side of frames that only show whether a span can be read.
+
 T = TypeVar("T")
 Span = tuple[int, int]
 
@@ -107,13 +109,13 @@ class Maker:
     # -- three ways to segments ---------------------------------------------------------------------------
 
     def _from_frames(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
-        for batch in _batches(self._clips(job, embedder.frame_size), embedder.max_batch):
+        for batch in _batches(self._clips(job, embedder.frame_size, self._spans(job)), embedder.max_batch):
             inputs = [ClipInput(frames, self._text(job, span)) for span, frames in batch]
             yield from self._segments(job, [span for span, _ in batch], embedder.embed_frames(inputs))
 
     def _from_clip_files(self, job: Job, embedder: Embedder) -> Iterator[Segment]:
         way, staging = embedder.accepts[Modality.VIDEO], Staging(self.objects)
-        for batch in _batches(self._spans(job), embedder.max_batch * embedder.at_once):
+        for batch in _batches(self._readable_spans(job), embedder.max_batch * embedder.at_once):
             with tempfile.TemporaryDirectory(prefix="polyreel-") as folder, ExitStack() as leases:
                 cut = [self._cut(job, span, Path(folder)) for span in batch]
                 there = staging.leased(cut, way.schemes, inline_bytes=way.inline_bytes)
@@ -144,10 +146,10 @@ class Maker:
             shots = self.media.shots(job.source.path)
         return self.recipe.spans(job.info.duration_ms, shots)
 
-    def _clips(self, job: Job, size: int) -> Iterator[tuple[Span, list[Frame]]]:
+    def _clips(self, job: Job, size: int, cut: Sequence[Span]) -> Iterator[tuple[Span, list[Frame]]]:
         """Each span with its frames; what has no frame, since the file is damaged there, is left out."""
         gathered: list[Frame] = []
-        spans = iter(self._spans(job))
+        spans = iter(cut)
         span = next(spans)
         with self.media.frames(job.source.path, fps=self.recipe.fps, size=size) as frames:
             for frame in frames:
@@ -159,6 +161,12 @@ class Maker:
             job.damage = frames.damage
         if gathered:
             yield self._readable(span, gathered, job), gathered
+
+    def _readable_spans(self, job: Job) -> list[Span]:
+        """The spans to cut: what is damaged is found, told and left out as where frames are embedded."""
+        spans = self._spans(job)
+        seen = [span for span, _ in self._clips(job, _GLANCE, spans)]
+        return seen if job.damage else spans
 
     def _readable(self, span: Span, frames: list[Frame], job: Job) -> Span:
         """The last span of a damaged file ends where its pictures end."""
@@ -174,19 +182,23 @@ class Maker:
     def _with_media(self, job: Job) -> Iterator[Record]:
         """Records that carry a medium: each clip, cut and kept as an object of its own, then the whole."""
         staging = Staging(self.objects)
-        for span in self._spans(job) if makes_clips(self.recipe) else ():
-            key = f"clips/{job.video_id}/{span[0]}-{span[1]}.mp4"
-            if not self.objects.exists(key):
-                with tempfile.TemporaryDirectory(prefix="polyreel-") as folder:
-                    clip = self._cut(job, span, Path(folder))
-                    self.proxies.check_size(clip, span)
-                    self.objects.put(key, clip.path or b"", content_type="video/mp4")
-            job.clips.append(key)
-            job.embedded += 1
-            medium = staging.offer(key, Media(Modality.VIDEO, fps=self.recipe.fps), self.proxies.schemes)
-            yield self._record(job, Segment(span[0], span[1], ()), medium)
+        for span in self._readable_spans(job):
+            if makes_clips(self.recipe):
+                yield self._with_clip(job, span, staging)
         if makes_proxy(self.recipe):
             yield self._with_proxy(job)
+
+    def _with_clip(self, job: Job, span: Span, staging: Staging) -> Record:
+        key = f"clips/{job.video_id}/{span[0]}-{span[1]}.mp4"
+        if not self.objects.exists(key):
+            with tempfile.TemporaryDirectory(prefix="polyreel-") as folder:
+                clip = self._cut(job, span, Path(folder))
+                self.proxies.check_size(clip, span)
+                self.objects.put(key, clip.path or b"", content_type="video/mp4")
+        job.clips.append(key)
+        job.embedded += 1
+        medium = staging.offer(key, Media(Modality.VIDEO, fps=self.recipe.fps), self.proxies.schemes)
+        return self._record(job, Segment(span[0], span[1], ()), medium)
 
     def _with_proxy(self, job: Job) -> Record:
         medium, key = self.proxies.proxy(job.source, job.video_id, job.uri, fps=self.recipe.fps)

@@ -1,7 +1,7 @@
 """The proxy of a whole video: the one medium that a store which vectorizes sees of it (channel `proxy`).
 
-It is the video itself where that lies in the object store and is small enough, of a type that the store takes;
-else an object of its own: the file as it is, or a smaller rendition of it.
+It is the video itself where that lies in the object store and is small enough, of a type that the store
+takes; else an object of its own: the file as it is, or a smaller rendition of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .sources import Source
 
 LEAST_PICTURES = 16
-"""Pictures that a rendition has at least: models sample no fewer of a video (Ark's documents, doc 1791161)."""
+"""Pictures that a rendition has at least: the models sample no fewer of a video (doc 1791161)."""
 
 _FALLBACK = 50_000_000  # bytes of a rendition where the store states no bound; nobody needs larger ones
 
@@ -63,11 +63,18 @@ def check_recipe(recipe: Recipe, *, vectorizes: bool) -> None:
 
 
 def check_store(recipe: Recipe, can: Capabilities) -> None:
-    """Refuse a recipe that wants whole videos of an open store which can't have them.
+    """Refuse a recipe that wants of an open store what it can't have, before anything is cut.
 
     Raises:
-        UnsupportedError: It can't.
+        ConfigurationError: It samples videos at other rates.
+        UnsupportedError: It doesn't vectorize whole videos.
     """
+    low, high = can.video_fps or (recipe.fps, recipe.fps)
+    if can.vectorizes and not low <= recipe.fps <= high:
+        raise ConfigurationError(
+            f"recipe.fps is {recipe.fps:g}; {can.form}: at {low:g} to {high:g} frames a second",
+            hint="change fps in the recipe",
+        )
     if makes_proxy(recipe) and not can.proxies:
         raise UnsupportedError(
             f"{can.form} doesn't vectorize whole videos",

@@ -34,11 +34,13 @@ from .data import Asked, Data
 from .embedder import VikingDBQueryEmbedder, usage
 from .keyed import by_key
 from .limits import (
+    MAX_FPS,
     MAX_IDS,
     MAX_LIMIT,
     MAX_ROWS,
     MAX_VECTORIZED_ROWS,
     MAX_VIDEO,
+    MIN_FPS,
     VIDEO_ENDINGS,
     Pace,
     Paces,
@@ -203,6 +205,7 @@ class VikingDBStore(VectorStore):
             schemes=rows.SCHEMES if spec.media else frozenset(),
             max_video_bytes=MAX_VIDEO,
             video_endings=VIDEO_ENDINGS,
+            video_fps=(MIN_FPS, MAX_FPS),
             proxies=Modality.VIDEO in spec.media,
         )
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from polyreel import media
+from polyreel.backends.memory import MemoryStore
 from polyreel.core.errors import ConfigurationError, UnsupportedError
 from polyreel.core.filters import F
 from polyreel.core.gc import OrphanKind
 from polyreel.core.recipe import Recipe
 from polyreel.core.records import Channel, Scope
-from polyreel.testing.embedders import ColourEmbedder
+from polyreel.testing.embedders import ClipColourEmbedder, ColourEmbedder
 from polyreel.testing.vectorizing import VectorizingStore
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def test_one_that_is_too_large_gets_a_smaller_rendition_which_gc_and_delete_know
     vectorizing: OpenVectorizing, videos: Path, tmp_path: Path
 ) -> None:
     large = tmp_path / "large"
-    media.render_samples(large, seconds=6.0, size=(640, 360), fps=24)
+    media.render_samples(large, seconds=4.0, size=(320, 180), fps=24)
     video = large / "meadow.mp4"
     most = video.stat().st_size - 1
     search = vectorizing(most=most)
@@ -127,7 +128,7 @@ def test_one_that_is_too_large_gets_a_smaller_rendition_which_gc_and_delete_know
     assert info is not None
     assert info.size <= most
     path = search.stack.objects.get(key, tmp_path / "rendition.mp4")
-    assert media.probe(path).duration_ms == pytest.approx(6000, abs=500)
+    assert media.probe(path).duration_ms == pytest.approx(4000, abs=500)
     assert not any(found.count for found in search.gc(older_than=0).orphans.values())
     search._manifests().delete(manifest.video_id)
     assert key in search.gc(older_than=0).orphans[OrphanKind.CLIP].examples
@@ -179,3 +180,27 @@ def test_a_recipe_that_nobody_can_follow_is_refused(
         Recipe(scopes=(Scope.CLIP,), channels=(Channel.FUSED, Channel.PROXY))
     with pytest.raises(UnsupportedError, match="doesn't vectorize whole videos"):
         vectorizing(proxies=False).ingest(videos)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.85])  # the file ends early; its last packets are broken
+def test_damage_is_told_and_left_out_as_where_frames_are_embedded(
+    vectorizing: OpenVectorizing, open_search: OpenSearch, tmp_path: Path, share: float
+) -> None:
+    media.render_samples(tmp_path / "samples", seconds=4.0, size=(160, 120), fps=12)
+    media.cut(tmp_path / "samples/meadow.mp4", tmp_path / "fast.mp4", start_ms=0, end_ms=4000)
+    whole = (tmp_path / "fast.mp4").read_bytes()
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(whole[: int(len(whole) * share)])
+    recipe = Recipe(window=0.5, shortest=0.1, scopes=(Scope.CLIP,))
+    told = []
+    for search in (
+        open_search(recipe=recipe),
+        open_search(embedder=ClipColourEmbedder(), store=MemoryStore(), recipe=recipe),
+        vectorizing(recipe),
+    ):
+        report = search.ingest(damaged)
+        assert report.counts == {"ingested": 1, "damaged": 1}, report
+        spans = sorted((record.start_ms, record.end_ms) for record in search._opened().scan())
+        told.append((report.videos[0].damage, spans))
+        search._manifests().delete(search.videos()[0].video_id)  # the three share one object store
+    assert told[0] == told[1] == told[2]

@@ -8,6 +8,7 @@ import pytest
 
 import polyreel
 from polyreel import media
+from polyreel.core.errors import ConfigurationError
 from polyreel.core.filters import F
 
 if TYPE_CHECKING:
@@ -64,3 +65,19 @@ def test_similar_and_recommended_videos_are_whole_ones(search: VideoSearch) -> N
     for found in (search.similar(ball), search.recommend(ball)):
         assert found.hits[0].record.text.title == "ball b"
         assert {hit.record.scope for hit in found} == {"video"}
+
+
+def test_frames_a_second_that_the_service_refuses_are_named_before_anything_is_cut(
+    search: VideoSearch, cloud: Cloud, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in cloud.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("POLYREEL_STACKS__VIKINGDB_TOS__COLLECTION", "proxies")
+    monkeypatch.setenv("POLYREEL_STACKS__VIKINGDB_TOS__RECIPE__FPS", "10")
+    before = set(cloud.tos.buckets[BUCKET].objects)
+    with polyreel.open("vikingdb_tos") as other:
+        for dry_run in (True, False):
+            with pytest.raises(ConfigurationError, match=r"recipe\.fps is 10; .* 0\.2 to 5 frames a second"):
+                other.ingest(videos, dry_run=dry_run)
+    assert set(cloud.tos.buckets[BUCKET].objects) == before
+    assert search.count()
