@@ -82,12 +82,12 @@ def test_a_folder_that_cant_be_written_is_one_clear_line(tmp_path: Path) -> None
 def test_vectors_that_find_no_room_are_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from polyreel.bench import vectors
+    import numpy as np
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(vectors.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     done = bench("--stacks", "memory", *SMALL, "--out", tmp_path)
     assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
     assert "the vectors can't be written" in done.stderr
