@@ -261,8 +261,14 @@ def _told(page: Page, seconds: float) -> Page:
 
 def _copied(page: Page) -> Page:
     """A page that shares nothing that can be changed: whoever is given one may write into its mappings."""
-    said = {"timing": dict(page.timing), "explain": deepcopy(dict(page.explain)), "usage": dict(page.usage)}
-    return replace(page, hits=tuple(map(_copied_hit, page.hits)), notes=deepcopy(page.notes), **said)
+    return replace(
+        page,
+        hits=tuple(map(_copied_hit, page.hits)),
+        timing=dict(page.timing),
+        explain=deepcopy(dict(page.explain)),
+        usage=dict(page.usage),
+        notes=deepcopy(page.notes),
+    )
 
 
 def _copied_hit(hit: Hit) -> Hit:
