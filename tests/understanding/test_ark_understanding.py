@@ -24,7 +24,7 @@ from polyreel.core.errors import (
     UnavailableError,
 )
 from polyreel.core.media import Media, Modality
-from polyreel.core.understanding import Piece, Question, Shown, Way
+from polyreel.core.understanding import PaidError, Piece, Question, Shown, Way
 from polyreel.testing.ark import Emulator, Said
 from polyreel.testing.faults import Fault
 from polyreel.testing.understanding import UnderstandingContract
@@ -251,7 +251,7 @@ def test_an_answer_that_broke_off_while_somebody_listened_is_not_asked_again(
 
 @pytest.mark.parametrize(
     ("code", "error", "times"),
-    [("InternalServiceError", UnavailableError, 3), ("OutputTextSensitiveContentDetected", MediaError, 1)],
+    [("InternalServiceError", PaidError, 3), ("OutputTextSensitiveContentDetected", MediaError, 1)],
 )
 def test_a_model_that_fails_after_it_began_is_told_by_its_code(
     emulator: Emulator, model: ArkUnderstanding, code: str, error: type[PolyreelError], times: int
@@ -264,11 +264,11 @@ def test_a_model_that_fails_after_it_began_is_told_by_its_code(
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ({"type": "error", "code": "InternalServiceError", "message": "x"}, UnavailableError),
+        ({"type": "error", "code": "InternalServiceError", "message": "x"}, PaidError),
         ({"type": "error", "code": "InvalidParameter", "message": "x"}, RejectedError),
         ({"error": {"code": "RateLimitExceeded.EndpointTPMExceeded", "message": "x"}}, RateLimitedError),
-        ({"type": "response.created"}, UnavailableError),
-        ({"type": "response.something.new"}, UnavailableError),
+        ({"type": "response.created"}, PaidError),
+        ({"type": "response.something.new"}, PaidError),
     ],
 )
 def test_an_error_inside_a_stream_is_told_by_its_code(
