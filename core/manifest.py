@@ -7,7 +7,7 @@ found. Manifests lie in the object store under `manifests/<collection uid>/<vide
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 
 from .errors import IntegrityError, NotFoundError
@@ -115,6 +115,13 @@ class Manifests:
             manifest = self.get(video_id)
             if manifest is not None:  # deleted meanwhile
                 yield manifest
+
+    def elsewhere(self, video_ids: Collection[str]) -> Iterator[Manifest]:
+        """The manifests of these videos in other collections of this object store."""
+        for info in self._objects.list("manifests/"):
+            video_id = info.key.rpartition("/")[2].removesuffix(".json")
+            if video_id in video_ids and not info.key.startswith(self._prefix):
+                yield _read(self._objects.read(info.key), video_id)
 
     def _key(self, video_id: str) -> str:
         return f"{self._prefix}{video_id}.json"

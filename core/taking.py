@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +108,7 @@ class TakingIn(OpenStack):
             How many of them were in the collection.
         """
         store, manifests = self._opened(), self._manifests()
-        known = 0
+        known, clips = 0, set[str]()
         for video_id in video_ids:
             try:
                 manifest = manifests.get(video_id)
@@ -117,10 +117,10 @@ class TakingIn(OpenStack):
                 manifest, known = None, known + 1
             manifests.delete(video_id)
             store.wait(store.delete(where=F.video_id == video_id))
-            for key in manifest.clips if manifest else ():
-                self.stack.objects.delete(key)
+            clips |= set(manifest.clips if manifest else ())
             LOGGER.info("deleted", extra={"video_id": video_id})
         store.flush()
+        self._delete_clips(clips, video_ids)
         return known
 
     def copy_to(
@@ -169,6 +169,17 @@ class TakingIn(OpenStack):
         from .copying import StackEnd
 
         return StackEnd(self.stack, self._opened_if_there, lambda: self._opened(create=True))
+
+    def _delete_clips(self, keys: set[str], video_ids: Sequence[str]) -> None:
+        """Delete clip files, but for those that another collection in the same object store has, too."""
+        if not keys:
+            return
+        try:
+            others = [manifest.clips for manifest in self._manifests().elsewhere(video_ids)]
+        except IntegrityError:  # whose clips they are is unknown: gc finds them once that is mended
+            return
+        for key in sorted(keys.difference(*others)):
+            self.stack.objects.delete(key)
 
     def _intake(self, store: VectorStore | None) -> Intake:
         from .intake import Intake

@@ -138,6 +138,23 @@ def test_one_that_is_too_large_gets_a_smaller_rendition_which_gc_and_delete_know
     assert search.count() == 0
 
 
+def test_deleting_a_video_leaves_the_clip_files_that_another_collection_has_too(
+    open_search: OpenSearch, videos: Path, tmp_path: Path
+) -> None:
+    one, other = (
+        open_search(store=VectorizingStore(ColourEmbedder(), path=tmp_path / name), copy=True)
+        for name in ("one", "other")
+    )
+    assert one.ingest(videos / "sea.mp4").ok
+    assert other.ingest(videos / "sea.mp4").ok
+    (manifest,) = one.videos()
+    assert manifest.clips
+    one.delete(manifest.video_id)
+    assert {info.key for info in other.stack.objects.list("clips/")} == set(manifest.clips)
+    other.delete(manifest.video_id)
+    assert not list(other.stack.objects.list("clips/"))
+
+
 def test_a_dry_run_counts_proxies_and_their_seconds(vectorizing: OpenVectorizing, videos: Path) -> None:
     plain = vectorizing(Recipe(window=2.0)).ingest(videos, dry_run=True)
     whole = vectorizing().ingest(videos, dry_run=True)
