@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 
 from .caching import Caches
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
-from .journal import Journal
 from .manifest import Manifests
 from .media import MediaTools
 from .stack import Stack
@@ -16,6 +15,7 @@ from .staging import Staging
 from .store import VectorStore
 
 if TYPE_CHECKING:
+    from .journal import Journal
     from .remotes import Downloads
     from .reranked import RerankingPlanner
     from .saving import Saver
@@ -126,6 +126,8 @@ class OpenStack:
         return Saver(self._media, Fetcher(self.stack.objects, self._journalled(), self._downloads))
 
     def _journalled(self) -> Journal:
+        from .journal import Journal
+
         with self._lock:
             self._check_not_closed()
             if self._journal is None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .embedder import Embedder
 from .errors import ConfigurationError
 from .fields import FieldType
 from .objects import ObjectStore
-from .proxies import check_recipe
 from .rates import Rate
 from .recipe import Recipe
-from .reranking import Reranker
+from .records import Channel
 from .space import CollectionSpec, Space
 from .store import VectorStore
-from .understanding import VideoUnderstanding
+
+if TYPE_CHECKING:
+    from .reranking import Reranker
+    from .understanding import VideoUnderstanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ class Stack:
 
     def __post_init__(self) -> None:
         """Refuse a recipe whose records nobody in the stack makes."""
-        check_recipe(self.recipe, vectorizes=self.embedder is None)
+        if self.embedder is None or Channel.PROXY in self.recipe.channels:
+            from .proxies import check_recipe  # a search on any other stack does without
+
+            check_recipe(self.recipe, vectorizes=self.embedder is None)
 
     @property
     def space(self) -> Space:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .errors import IntegrityError, InvalidQueryError
 from .filters import F
-from .journal import Failure
 from .logs import LOGGER
 from .opened import OpenStack
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from .gc import GcReport
     from .inference import Inferred
     from .intake import Described, Intake, Paths
+    from .journal import Failure
     from .report import IngestReport, Listener
     from .running import Stop
     from .store import VectorStore
