@@ -192,7 +192,6 @@ def test_the_recipe_is_said_as_the_model_wants_it(
         ("marengo3.0", Recipe(window=2.5), "whole seconds from 2 to 10"),
         ("marengo3.0", Recipe(window=11.0), "whole seconds from 2 to 10"),
         ("marengo3.0", Recipe(segmentation=Segmentation.SHOTS, shortest=5.0, window=9.0, fps=1), ""),
-        ("marengo3.0", Recipe(channels=(Channel.PROXY,)), "no channel 'proxy'"),
         ("marengo3.5", Recipe(), "no channel 'fused'"),
         ("marengo3.5", Recipe(channels=(Channel.TRANSCRIPTION,)), "no channel 'transcription'"),
         ("Marengo-retrieval-2.7", Recipe(), "no channel 'fused'"),
