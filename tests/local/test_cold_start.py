@@ -5,7 +5,6 @@ Times are the processor's, so that a busy machine doesn't count.
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import subprocess
@@ -20,7 +19,6 @@ from polyreel.core.records import Record, Text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..conftest import Need
     from .conftest import OpenLocal
 
 _RECORDS = 10_000
@@ -39,7 +37,7 @@ finally:
 
 @pytest.mark.slow
 def test_a_text_search_over_ten_thousand_records_takes_under_a_second(
-    open_local: OpenLocal, tmp_path: Path, need: Need
+    open_local: OpenLocal, tmp_path: Path
 ) -> None:
     search = open_local(tmp_path)
     vectors = np.random.default_rng(1).normal(size=(_RECORDS, 768))
@@ -74,6 +72,4 @@ def test_a_text_search_over_ten_thousand_records_takes_under_a_second(
         *hits, loaded = done.stdout.splitlines()
         assert len(hits) == 10
         assert loaded == "loaded"  # no video library, and no numpy either
-    if min(times) >= 1.0 and os.getloadavg()[0] > (os.cpu_count() or 1):  # even the processor's time grows
-        need("quiet-machine", f"{min(times):.2f} s on a busy machine say little")
     assert min(times) < 1.0, times
