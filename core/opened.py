@@ -102,9 +102,9 @@ class OpenStack:
     def _planner(self) -> RerankingPlanner:
         from .reranked import RerankingPlanner
 
-        stack, caches = self.stack, self._cached()
+        stack, store, caches = self.stack, self._opened(), self._cached()
         return RerankingPlanner(
-            self._opened(),
+            store,
             stack.embedder,
             Staging(stack.objects),
             self._media,
@@ -116,6 +116,7 @@ class OpenStack:
 
     def _cached(self) -> Caches:
         with self._lock:
+            self._check_not_closed()
             self._caches = self._caches or Caches.of(self.stack)
             return self._caches
 
