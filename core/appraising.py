@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from . import lexical
@@ -13,6 +13,9 @@ from .part_vectors import PartVectors
 from .query_parts import Part
 from .records import Confidence, Hit, ScoreKind
 from .store import VectorStore
+
+Said = Callable[[Hit], dict[str, float]]
+"""The likeness of a hit to each part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +29,21 @@ class Appraiser:
 
     def appraised(self, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         """The hits, and what they are made of, with what can be said of each."""
-        every = {hit.id: hit for hit in hits}
-        every |= {member.id: member for hit in hits for member in hit.members if member.id not in every}
-        said = dict(zip(every, self._said([*every.values()]), strict=True))
-        levels = self._levels()
-        return tuple(_appraised(hit, said, levels) for hit in hits)
+        said, levels = self._said(hits), self._levels()
+        return tuple([_appraised(hit, said, levels) for hit in hits])
 
     # -- likeness -----------------------------------------------------------------------------------------
 
-    def _said(self, hits: Sequence[Hit]) -> list[dict[str, float]]:
+    def _said(self, hits: Sequence[Hit]) -> Said:
         """The likeness of each hit to each part; where there is only one part, that is its score."""
         if self._scores_are_likeness(hits):
             name = self.parts[0].name
-            return [{name: hit.score} for hit in hits]
+            return lambda hit: {name: hit.score}
+        every = {each.id: each for hit in hits for each in (hit, *hit.members)}
+        found = dict(zip(every, self._compared([*every.values()]), strict=True))
+        return lambda hit: found[hit.id]
+
+    def _compared(self, hits: Sequence[Hit]) -> list[dict[str, float]]:
         dense = [part for part in self.parts if not part.words]
         words = {part.name: lexical.query(part.words) for part in self.parts if part.words}
         found = self._likeness(hits, dense)
@@ -69,8 +74,8 @@ class Appraiser:
         return self.embedder.levels.get(self.parts[0].media.modality)
 
 
-def _appraised(hit: Hit, said: Mapping[str, dict[str, float]], levels: Levels | None) -> Hit:
-    similarity = said[hit.id]
+def _appraised(hit: Hit, said: Said, levels: Levels | None) -> Hit:
+    similarity = said(hit)
     confidence = None if levels is None else _confidence(hit, levels)
     if not hit.members:  # made directly, for `replace` takes three times as long
         return Hit(hit.record, hit.score, hit.score_kind, similarity, confidence=confidence)

@@ -81,6 +81,8 @@ def asked(request: SearchRequest, run: Run) -> Asking[Answer]:
 
 def together(askings: Sequence[Asking[T]]) -> Asking[list[T]]:
     """Run several searches side by side; their results in order."""
+    if len(askings) == 1:
+        return [(yield from askings[0])]
     results: dict[int, T] = {}
     waiting: dict[int, list[Ask]] = {}
 

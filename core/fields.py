@@ -161,6 +161,8 @@ def from_column(type: FieldType, column: object) -> Value:
     Raises:
         IntegrityError: The column can't come from this type.
     """
+    if _AS_THEY_ARE.get(type) is column.__class__:
+        return cast("Value", column)
     match column:
         case str() if type is FieldType.STRING:
             return column

@@ -89,13 +89,13 @@ class Text:
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Text:
         """The opposite of `to_json`."""
-        tags = value.get("tags", ())
+        given, tags = value.get, value.get("tags")
         return cls(
-            title=str(value.get("title", "")),
-            tags=tuple(map(str, tags)) if isinstance(tags, list | tuple) else (),
-            caption=str(value.get("caption", "")),
-            transcript=str(value.get("transcript", "")),
-            generated=str(value.get("generated", "")),
+            str(given("title", "")),
+            tuple(map(str, tags)) if isinstance(tags, list | tuple) else (),
+            str(given("caption", "")),
+            str(given("transcript", "")),
+            str(given("generated", "")),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from logging import INFO
 from typing import TYPE_CHECKING
 
 from .describing import Describing
@@ -84,11 +85,11 @@ class VideoSearch(TakingIn, Describing):
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order; the store is asked for all of them in one batch."""
         results = results_of(queries, self._planner())
-        for result in results:
-            known = {name: result.explain[name] for name in ("parts", "fusion")}
-            LOGGER.info(
-                "search", extra={**known, "hits": len(result), "seconds": round(result.timing["total"], 4)}
-            )
+        if LOGGER.isEnabledFor(INFO):
+            for result in results:
+                known = {name: result.explain[name] for name in ("parts", "fusion")}
+                seconds = round(result.timing["total"], 4)
+                LOGGER.info("search", extra={**known, "hits": len(result), "seconds": seconds})
         return results
 
     def explain(self, query: Query) -> Plan:

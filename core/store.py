@@ -33,12 +33,15 @@ from .requests import (
     SearchRequest,
     Where,
 )
+from .scopes import Scopes, without
 from .space import CollectionMeta, CollectionSpec, Space
 
 if TYPE_CHECKING:
     from .embedder import Embedder
 
 T = TypeVar("T")
+
+_EVERYTHING = Where(ALL, Always())
 
 
 class VectorStore(Adapter, ABC):
@@ -66,7 +69,9 @@ class VectorStore(Adapter, ABC):
     """Another one with every write through this instance: before it, after it, and once it is searchable."""
 
     _meta: CollectionMeta | None = None
-    _last_where: tuple[Filter | None, Where] = (None, Where(ALL, Always()))
+    _scopes: Scopes
+    _last_where: tuple[Filter | None, Where] = (None, _EVERYTHING)
+    _last_narrowed: tuple[Where | None, Where] = (None, _EVERYTHING)
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -83,7 +88,8 @@ class VectorStore(Adapter, ABC):
         """
         try:
             self._meta = self._reconciled(self._stored(spec, create=create), spec)
-            self._last_where = None, Where(ALL, Always())  # it was checked against other fields
+            self._scopes = Scopes()
+            self._last_where = None, _EVERYTHING  # it was checked against other fields
         except BaseException:
             self.close()
             raise
@@ -150,6 +156,7 @@ class VectorStore(Adapter, ABC):
         spec, source, receipt = self.meta.spec, iter(records), Receipt()
         while batch := list(islice(source, self.can.max_batch)):
             last = {record.id: checked_record(record, spec, spec.fields) for record in batch}
+            self._scopes.note(last.values())
             receipt += self._attempt_write(partial(self._upsert, list(last.values())))
         return receipt
 
@@ -216,7 +223,7 @@ class VectorStore(Adapter, ABC):
         - Searching an empty collection finds nothing.
         """
         spec, can = self.meta.spec, self.can
-        checked = [checked_request(each, self._where(each.where), spec, can) for each in requests]
+        checked = [checked_request(each, self._narrowed(each.where), spec, can) for each in requests]
         if not checked:
             return []
         answers = self._attempt(lambda: self._search([self._resolved(request) for request in checked]))
@@ -391,6 +398,20 @@ class VectorStore(Adapter, ABC):
             self._last_where = where, known
         return known
 
+    def _narrowed(self, where: Filter) -> Where:
+        """As `_where`, without what is known of every record."""
+        known = self._where(where)
+        if Feature.SHARED in self.can.features:
+            return known
+        scope = self._scopes.needless(known.filter, self.count)
+        if scope is None:
+            return known
+        whole, narrowed = self._last_narrowed
+        if whole is not known:
+            narrowed = checked_where(without(known.filter, scope), self.schema, self.can)
+            self._last_narrowed = known, narrowed
+        return narrowed
+
     def _resolved(self, request: CheckedRequest) -> CheckedRequest:
         """A search by id as a search by vector with one hit more, where the engine has no search by id.
 
@@ -443,7 +464,8 @@ def _final(request: SearchRequest, answer: Answer) -> Answer:
     if request.min_score is not None:
         floor = request.min_score
         hits = tuple(hit for hit in hits if hit.score >= floor)
-    return replace(answer, hits=_page(hits, request.limit, request.group))
+    hits = _page(hits, request.limit, request.group)
+    return answer if hits is answer.hits else replace(answer, hits=hits)
 
 
 def _page(hits: tuple[Hit, ...], limit: int, group: Group | None) -> tuple[Hit, ...]:

@@ -14,7 +14,7 @@ from ...core.capabilities import Feature
 from ...core.checks import SCORE_KIND
 from ...core.errors import InvalidQueryError, NotFoundError, UnsupportedError
 from ...core.filters import F
-from ...core.records import EMPTY, Record
+from ...core.records import EMPTY, Record, Scope
 from ...core.requests import Group, Lexical, NearMedia, NearRecord, SearchRequest
 from ...core.space import Metric
 from ...core.store import VectorStore
@@ -129,6 +129,20 @@ class SearchingTests(StoreTests):
         self.write(store, self.records(300))
         last = list(self.near_scores(300))[-1]
         assert self.found(store, _QUERY, where=F.year == int(last[1:]), limit=3) == [last]
+
+    def test_a_scope_is_a_condition_whatever_was_there_when_it_was_first_asked_for(
+        self, store: VectorStore
+    ) -> None:
+        clips, old = F.scope == Scope.CLIP.value, F.year < 3
+        self.write(store, self.records(5))
+        everything = self.found(store, _QUERY, limit=9)
+        assert self.found(store, _QUERY, where=clips, limit=9) == everything
+        assert set(self.found(store, _QUERY, where=clips & old, limit=9)) == {"r0", "r1", "r2"}
+        self.write(store, [self.record("whole", _QUERY, scope=Scope.VIDEO, fields={"year": 1})])
+        assert self.found(store, _QUERY, where=clips, limit=9) == everything
+        assert set(self.found(store, _QUERY, where=clips & old, limit=9)) == {"r0", "r1", "r2"}
+        assert self.found(store, _QUERY, where=F.scope == Scope.VIDEO.value, limit=9) == ["whole"]
+        assert self.found(store, _QUERY, where=~clips, limit=9) == ["whole"]
 
     def test_a_wrong_filter_is_refused(self, store: VectorStore) -> None:
         self.write(store, self.records(2))

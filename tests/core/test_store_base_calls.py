@@ -6,8 +6,8 @@ import pytest
 
 from polyreel.core.capabilities import Feature
 from polyreel.core.errors import InvalidQueryError, NotFoundError, PolyreelError, UnsupportedError
-from polyreel.core.filters import F
-from polyreel.core.records import Hit, Text
+from polyreel.core.filters import ALL, F, Filter
+from polyreel.core.records import Hit, Scope, Text
 from polyreel.core.requests import Group, Lexical, NearRecord, NearVector, Patch, Receipt, SearchRequest
 from polyreel.testing.scripted import SPEC, ScriptedStore, row
 
@@ -82,6 +82,40 @@ def test_waiting_is_under_its_own_timeout(store: ScriptedStore) -> None:
 
 
 # -- searching --------------------------------------------------------------------------------------------
+
+
+CLIPS = F.scope == "clip"
+
+
+def asked_where(store: ScriptedStore, where: Filter) -> list[object]:
+    """The hooks that a search calls, and the condition that reaches the engine."""
+    store.calls.clear()
+    store.search([SearchRequest(NEAR, where=where)])
+    return [call[0] if call[0] == "count" else call[1].where.filter for call in store.calls]
+
+
+def test_a_scope_that_every_record_has_is_counted_once_and_left_out(store: ScriptedStore) -> None:
+    assert asked_where(store, CLIPS) == ["count", ALL]
+    assert asked_where(store, CLIPS & (F.year > 3)) == [F.year > 3]
+    store.upsert([row("a")])
+    assert asked_where(store, (F.year > 3) & CLIPS & (F.year < 9)) == [(F.year > 3) & (F.year < 9)]
+
+
+def test_a_scope_that_not_every_record_has_stays_a_condition(store: ScriptedStore) -> None:
+    store.script = [1]  # one is no clip
+    assert asked_where(store, CLIPS) == ["count", CLIPS]
+    assert asked_where(store, CLIPS) == [CLIPS]
+    assert asked_where(store, ~CLIPS | (F.year > 3)) == [~CLIPS | (F.year > 3)]
+
+
+def test_a_record_of_another_scope_makes_it_a_condition_again(store: ScriptedStore) -> None:
+    assert asked_where(store, CLIPS) == ["count", ALL]
+    store.upsert([row("whole", scope=Scope.VIDEO)])
+    assert asked_where(store, CLIPS) == [CLIPS]
+
+
+def test_where_others_write_too_a_scope_is_always_a_condition() -> None:
+    assert asked_where(opened(Feature.SHARED), CLIPS) == [CLIPS]
 
 
 def test_a_search_near_a_record_becomes_one_by_its_vector(store: ScriptedStore) -> None:
