@@ -30,6 +30,12 @@ from .shape import Moments, Shape, check_count, check_number
 __all__ = ["Fusion", "Part", "Query", "Sources"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
+_KINDS = (
+    ("weights", Mapping, "a mapping of parts and numbers"),
+    ("without", str | Mapping | None, "a text, or a mapping of parts"),
+    ("hybrid", bool, "True or False"),
+    ("exact", bool, "True or False"),
+)
 _OF_SCOPE = {scope: F.scope == scope.value for scope in Scope}
 
 
@@ -206,12 +212,7 @@ class Query:
 
     def _check_types(self) -> None:
         """Refuse what Python would stumble over later."""
-        for name, kind, what in (
-            ("weights", Mapping, "a mapping of parts and numbers"),
-            ("without", str | Mapping | None, "a text, or a mapping of parts"),
-            ("hybrid", bool, "True or False"),
-            ("exact", bool, "True or False"),
-        ):
+        for name, kind, what in _KINDS:
             if not isinstance(value := getattr(self, name), kind):
                 raise InvalidQueryError(f"{name} takes {what}, not {shown(value)}")
 
