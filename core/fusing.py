@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from heapq import nlargest
+from operator import attrgetter, itemgetter
 
 from .media import Media
 from .records import Hit, Record, ScoreKind, Vector
@@ -13,15 +14,20 @@ from .shape import Shape
 RRF_K = 60
 """Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009."""
 _SAME = 1e-5  # scores that differ by less, as those of two engines may, are the same
+_DIGITS = 6  # to which scores are compared where they decide the order of hits
+_ROUNDED = 10**-_DIGITS  # by which scores may differ that are the same then
 
 Segment = tuple[str, str, int, int]
 Shown = str | Segment
 """A place in a list: a video of a grouped one, else a segment, whichever of its rows stands for it."""
 
+_Entry = tuple[float, float, Record]
+"""Of a fused ranking: its score, the greatest share of it, and the record of which that is."""
+
 
 def segment(record: Record) -> Segment:
-    """What the rows of several channels have in common."""
-    return record.video_id, record.scope.value, record.start_ms, record.end_ms
+    """What the rows of several channels have in common; a scope is a string, its `.value` takes longer."""
+    return record.video_id, record.scope, record.start_ms, record.end_ms
 
 
 def places(hit: Hit, shape: Shape) -> list[Shown]:
@@ -34,7 +40,7 @@ def places(hit: Hit, shape: Shape) -> list[Shown]:
 def order(hit: Hit) -> tuple[float, str, int, str]:
     """Best first; what is equally good in the order of videos and time."""
     record = hit.record
-    return -round(hit.score, 6), record.video_id, record.start_ms, record.id
+    return -round(hit.score, _DIGITS), record.video_id, record.start_ms, record.id
 
 
 def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:
@@ -45,36 +51,60 @@ def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:
     return tuple(best.values())
 
 
-def fused(lists: Sequence[tuple[float, Sequence[Hit]]], *, by_video: bool = False) -> tuple[Hit, ...]:
+def fused(
+    lists: Sequence[tuple[float, Sequence[Hit]]], limit: int | None = None, *, by_video: bool = False
+) -> tuple[Hit, ...]:
     """One ranking of several, each with its weight, by the ranks of the segments, or videos, in them.
 
     Args:
         lists: Weights and rankings; of videos, each with the best hit of every one.
+        limit: Hits at most; every one of the rankings when left out.
         by_video: Whether they are of videos, whose best hits may be other segments in each list; shown is the
             one that counts most.
     """
-    entries: dict[object, tuple[float, float, Record]] = {}  # score, greatest share of it, whose that is
+    entries: dict[object, _Entry] = {}
     for weight, found in lists:
-        for rank, hit in _ranked(found):
+        hits = sorted(found, key=attrgetter("score"), reverse=True)
+        for rank, hit in zip(_ranks(hits), hits, strict=True):
             record, share = hit.record, weight / (RRF_K + rank)
             key = record.video_id if by_video else segment(record)
-            score, most, shown = entries.get(key, (0.0, -math.inf, record))
-            entries[key] = score + share, max(most, share), record if share > most else shown
-    made = [Hit(record, score, ScoreKind.RRF) for score, _, record in entries.values()]
-    return tuple(sorted(made, key=order))
+            if (entry := entries.get(key)) is None:
+                entries[key] = share, share, record
+            else:
+                score, most, shown = entry
+                entries[key] = score + share, max(most, share), record if share > most else shown
+    best = _best(entries.values(), limit)
+    return tuple([Hit(record, score, ScoreKind.RRF) for score, _, record in best])
 
 
-def _ranked(found: Sequence[Hit]) -> Iterator[tuple[int, Hit]]:
-    """The hits with their ranks from 1 on.
+def _best(entries: Collection[_Entry], limit: int | None) -> list[_Entry]:
+    """The first of them in the order of hits; of many, only those that may be among them are sorted."""
+    if limit is not None and limit < len(entries):
+        floor = nlargest(limit, map(itemgetter(0), entries))[-1] - _ROUNDED
+        entries = [entry for entry in entries if entry[0] >= floor]
+    return sorted(entries, key=_place)[:limit]
+
+
+def _place(entry: _Entry) -> tuple[float, str, int, str]:
+    """As `order` of the hit that is made of it."""
+    score, _, record = entry
+    return -round(score, _DIGITS), record.video_id, record.start_ms, record.id
+
+
+def _ranks(hits: Sequence[Hit]) -> list[int]:
+    """The ranks, from 1 on, of hits that are sorted by score.
 
     Equally good ones share a rank: the clips of a video whose caption holds the words, or all the videos of
     which a vector says nothing. Else their order, which means nothing, would count.
     """
-    rank, score = 0, math.inf
-    for place, hit in enumerate(sorted(found, key=attrgetter("score"), reverse=True), start=1):
-        if not math.isclose(hit.score, score, rel_tol=_SAME, abs_tol=_SAME):
-            rank, score = place, hit.score
-        yield rank, hit
+    ranks: list[int] = []
+    rank, floor = 0, math.inf
+    for place, hit in enumerate(hits, start=1):
+        score = hit.score
+        if score < floor:
+            rank, floor = place, score - _SAME * max(abs(score), 1.0)
+        ranks.append(rank)
+    return ranks
 
 
 def likeness(

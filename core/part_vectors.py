@@ -146,8 +146,9 @@ class PartVectors:
 
 def _summed(weighted: Sequence[tuple[float, Vector]]) -> list[float]:
     """The weighted sum of vectors, each at unit length."""
-    total = [0.0] * len(weighted[0][1])
-    for weight, vector in weighted:
-        scale = weight / math.hypot(*vector)
-        total = [before + scale * float(value) for before, value in zip(total, vector, strict=True)]
+    import numpy as np  # here: a query of one part needs none
+
+    rows = np.asarray([vector for _, vector in weighted], np.float64)
+    scales = np.asarray([weight for weight, _ in weighted]) / np.linalg.norm(rows, axis=1)
+    total: list[float] = (scales @ rows).tolist()
     return total

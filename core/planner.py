@@ -197,7 +197,7 @@ class Planner:
 
             ranking.run.planned.append("moments")
             around = None if ranking.fuses else ranking.segments
-            joiner = Joiner(shape.moments, ranking.segments, around, most)
+            joiner = Joiner(shape.moments, ranking.pool, around, most)
             return lambda depth: joiner.found(depth, seen)
         way = ranking.videos if shape.by_video else ranking.segments
 

@@ -60,11 +60,15 @@ class Ranking:
 
     def segments(self, limit: int, where: Filter = ALL) -> Asking[tuple[Hit, ...]]:
         """The best `limit` segments, or all there are; only those that match `where`, too."""
-        return (yield from self._ranked(limit, where, self._segments, by_video=False))
+        return (yield from self._ranked(limit, where, self._segments, most=limit))
+
+    def pool(self, limit: int) -> Asking[tuple[Hit, ...]]:
+        """As `segments`, and what fused rankings found beside them."""
+        return (yield from self._ranked(limit, ALL, self._segments))
 
     def videos(self, limit: int) -> Asking[tuple[Hit, ...]]:
         """The best hit of each of the best `limit` videos, or of all there are."""
-        return (yield from self._ranked(limit, ALL, self._videos, by_video=True))
+        return (yield from self._ranked(limit, ALL, self._videos, most=limit, by_video=True))
 
     def with_clips(self, hits: Sequence[Hit]) -> Asking[tuple[Hit, ...]]:
         """The hits of videos with the best clips of each; one batch for those that aren't known yet."""
@@ -83,7 +87,8 @@ class Ranking:
         where: Filter,
         way: Way,
         *,
-        by_video: bool,
+        most: int | None = None,
+        by_video: bool = False,
     ) -> Asking[tuple[Hit, ...]]:
         self.run.native += ["words" for each in self.lists if isinstance(each.near, Lexical)]
         if not self.fuses:
@@ -96,7 +101,7 @@ class Ranking:
                 before = self.run.channels.get(each.channel, 0)
                 self.run.channels[each.channel] = max(before, len(hits))
         weighted = [(each.weight, hits) for each, hits in zip(self.lists, lists, strict=True)]
-        return fused(weighted, by_video=by_video)
+        return fused(weighted, most, by_video=by_video)
 
     def _request(self, listed: Listed, where: Filter, limit: int) -> SearchRequest:
         base = self.base
@@ -117,7 +122,7 @@ class Ranking:
         while True:
             asking = request if limit == wanted else replace(request, limit=limit)
             answer = yield from asked(asking, self.run)
-            rows = [hit for hit in answer.hits if hit.id not in self.excluded]
+            rows = self._allowed(answer.hits)
             hits = folded(rows)
             whole = len(answer.hits) < limit or limit == most
             if len(hits) >= wanted or whole or len(hits) == len(answer.hits):
@@ -147,7 +152,7 @@ class Ranking:
         while len(best) < wanted:
             limit = min((wanted - len(best)) * share + len(self.excluded), most)
             hits = (yield from self._beyond(request, best, limit)).hits
-            rows = [hit for hit in hits if hit.id not in self.excluded]
+            rows = self._allowed(hits)
             found = {each[0].video_id: self._first(each) for each in _by_video(rows)}
             best |= {id: hit for id, hit in found.items() if id not in best}
             if len(hits) < limit or not found:
@@ -159,6 +164,10 @@ class Ranking:
         """Hits of other videos than those seen."""
         where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
         return asked(replace(request, where=where, limit=limit), self.run)
+
+    def _allowed(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        """The hits without what is none."""
+        return [hit for hit in hits if hit.record.id not in self.excluded] if self.excluded else hits
 
     def _first(self, rows: Sequence[Hit], *, whole: bool = False) -> Hit:
         """The best of a video's hits, with its best clips where those are known to be among them."""

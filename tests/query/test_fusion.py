@@ -9,7 +9,8 @@ import pytest
 
 from polyreel.core import lexical
 from polyreel.core.errors import InvalidQueryError, UnsupportedError
-from polyreel.core.records import Channel, Confidence, ScoreKind
+from polyreel.core.fusing import fused
+from polyreel.core.records import Channel, Confidence, Hit, Record, ScoreKind
 
 from .conftest import DIMENSION, NamesEmbedder, World, ranks, unit, vector_of
 
@@ -228,3 +229,16 @@ def test_a_part_that_the_embedder_cannot_take_is_refused_before_anything_is_stag
 ) -> None:
     with pytest.raises(UnsupportedError, match="names can't embed audio; it takes text, image"):
         world.search.search("sunset", audio=picture)
+
+
+def test_a_fused_ranking_that_is_cut_is_the_beginning_of_the_whole_one() -> None:
+    """Also where hits tie: the last place may be that of any of them."""
+    scores = [0.9, 0.8, 0.8, 0.8, 0.5, 0.5, 0.2]
+    records = [Record(str(at), f"v{at % 3}", "file:///v.mp4", start_ms=at, end_ms=at + 1) for at in range(7)]
+    hits = [Hit(record, score) for record, score in zip(records, scores, strict=True)]
+    lists = [(1.0, hits), (0.5, hits[::-1]), (-0.3, hits[2:4])]
+    for by_video in (False, True):
+        whole = fused(lists, by_video=by_video)
+        assert len(whole) == (3 if by_video else 7)
+        for limit in range(1, 9):
+            assert fused(lists, limit, by_video=by_video) == whole[:limit]
