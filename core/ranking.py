@@ -133,11 +133,15 @@ class Ranking:
         return hits[:wanted]
 
     def _videos(self, request: SearchRequest) -> Asking[tuple[Hit, ...]]:
-        if Feature.GROUP in self.can.features and not self.excluded and request.limit <= self.can.max_limit:
+        """The best hit of each video, by the engine's groups; what is no hit may fill places of them."""
+        limit, size = request.limit, 1 if self.fuses else self.clips  # of fused ranks clips aren't known yet
+        spare = len(self.excluded)
+        if Feature.GROUP in self.can.features and limit + spare <= self.can.max_limit:
             self.run.native.append("group by video")
-            size = 1 if self.fuses else self.clips  # what fused ranks say of clips isn't known yet
-            answer = yield from asked(replace(request, group=Group(size)), self.run)
-            return tuple(self._first(rows, whole=len(rows) < size) for rows in _by_video(answer.hits))
+            grouped = replace(request, limit=limit + spare, group=Group(size + spare))
+            answer = yield from asked(grouped, self.run)
+            groups = _by_video(self._allowed(answer.hits))[:limit]
+            return tuple(self._first(rows, whole=len(rows) < size) for rows in groups)
         self.run.planned.append("group by video")
         return (yield from self._first_of_each(request))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 _BLOCK = 4096  # rows taken in hand at once
 _FEW_DEAD = 1000  # a log with fewer dead rows isn't worth writing anew
+_BUILT_IN: Mapping[str, Callable[[Record], object]] = {
+    "video_id": attrgetter("video_id"),
+    "scope": attrgetter("scope"),  # a string, as the channel is
+    "start": attrgetter("start_ms"),
+    "end": attrgetter("end_ms"),
+    "uri": attrgetter("uri"),
+    "channel": attrgetter("channel"),
+}
 
 
 class Collection:
@@ -140,15 +149,20 @@ class Collection:
             self._matrix = grown
 
 
-def best_first(scores: NDArray[np.floating[Any]], records: Sequence[Record], first: int) -> Iterator[int]:
-    """Rows by score, the best first, equal ones by id; sorted piece by piece, as few are asked for."""
+def best_first(
+    scores: NDArray[np.floating[Any]], records: Sequence[Record], first: int
+) -> Iterator[tuple[Record, float]]:
+    """Records by score, the best first, equal ones by id; sorted piece by piece, as few are asked for."""
     ceiling, size = np.inf, first
     while len(scores) and ceiling > -np.inf:
         floor = np.partition(scores, -size)[-size] if size < len(scores) else -np.inf
         rows = np.flatnonzero((scores >= floor) & (scores < ceiling))
-        ranked = zip((-scores[rows]).tolist(), rows.tolist(), strict=True)
-        for _, _, row in sorted((badness, records[row].id, row) for badness, row in ranked):
-            yield row
+        rows = rows[np.argsort(-scores[rows])]
+        values = scores[rows]
+        ranked = zip([records[row] for row in rows.tolist()], values.tolist(), strict=True)
+        if (values[1:] == values[:-1]).any():
+            ranked = sorted(ranked, key=lambda each: (-each[1], each[0].id))
+        yield from ranked
         ceiling, size = floor, size * 4
 
 
@@ -169,17 +183,9 @@ def page(
                 return
 
 
-def values(record: Record) -> dict[str, object]:
-    """What a filter sees of a record."""
-    return {
-        **record.fields,
-        "video_id": record.video_id,
-        "scope": record.scope,  # a string, as the channel is; their `.value` takes longer than all else here
-        "start": record.start_ms / 1000,
-        "end": record.end_ms / 1000,
-        "uri": record.uri,
-        "channel": record.channel,
-    }
+def reader(name: str) -> Callable[[Record], object]:
+    """What reads the value of a field, as a filter compares it, of a record that was checked."""
+    return _BUILT_IN.get(name) or (lambda record: record.fields.get(name))
 
 
 def lent(record: Record) -> Record:

@@ -20,7 +20,7 @@ from ...core.capabilities import Capabilities, Feature, Form
 from ...core.checks import SCORE_KIND
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, PolyreelError, UnsupportedError
-from ...core.filter_check import matcher
+from ...core.filter_check import tester
 from ...core.filters import ALL
 from ...core.locks import FolderLock, disk_error
 from ...core.records import Hit, Record, ScoreKind, Vector
@@ -37,7 +37,7 @@ from ...core.requests import (
 )
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from .collection import Collection, best_first, lent, page, values
+from .collection import Collection, best_first, lent, page, reader
 from .log import Log, patch_to_json
 
 _FEATURES = frozenset(
@@ -173,8 +173,7 @@ class MemoryStore(VectorStore):
         else:
             raise UnsupportedError(f"{self.can.form} has no search near {type(near).__name__}")
         scores = collection.scores(query)
-        rows = best_first(scores, collection.records, first)
-        return SCORE_KIND[collection.metric], ((collection.records[row], float(scores[row])) for row in rows)
+        return SCORE_KIND[collection.metric], best_first(scores, collection.records, first)
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001 - the base's hook
         with self._lock:
@@ -270,8 +269,7 @@ class MemoryStore(VectorStore):
         """A function that says whether a record matches."""
         if where.filter == ALL:
             return lambda _: True
-        test = matcher(where.filter, self.schema)
-        return lambda record: test(values(record))
+        return tester(where.filter, self.schema, reader)
 
     def _read(self, row: int, *, vectors: bool) -> Record:
         vector = self._open_one.vectors[row].copy() if vectors else None

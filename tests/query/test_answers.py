@@ -185,6 +185,23 @@ def test_each_video_comes_with_its_best_clips(world: World, count: int) -> None:
     assert "group by video" in str(result.explain[native])
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_videos_like_several_clips_come_without_these_and_pages_are_full(world: World, count: int) -> None:
+    likes = ["3-0-fused", "3-5-fused", "6-2-fused"]
+    scores = world.cosines(sum(world.row(id) for id in likes))  # type: ignore[arg-type]  # of at least one
+    by_video: dict[str, list[str]] = {}
+    for id in sorted(scores.keys() - likes, key=lambda id: -scores[id]):
+        by_video.setdefault(world.of(id).video_id, []).append(id)
+    result = world.search.search(like=likes, group_by="video", clips=count, limit=5)
+    assert len(result) == 5
+    found = pages(result)
+    assert ids(found) == [clips[0] for clips in by_video.values()]
+    if count > 1:
+        assert [ids(hit.members) for hit in found] == [clips[:count] for clips in by_video.values()]
+    native = "native" if world.search.stack.store.kind == "memory" else "planner"
+    assert "group by video" in str(result.explain[native])
+
+
 def test_the_best_clips_of_a_video_are_segments_and_not_their_channels(heard: World) -> None:
     scores = heard.cosines(vector_of(ASKED))
     of_segment: dict[str, dict[str, float]] = {}
