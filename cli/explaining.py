@@ -74,7 +74,7 @@ def explain(
             without=without,
             where=condition(where),
             scope=None if scope == "any" else scope,
-            within=None if within is None else found_in.video_id(within),
+            within=within,
             group_by=group_by,
             limit=limit,
             rerank=rerank,

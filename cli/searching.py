@@ -100,7 +100,7 @@ def search(
             without=without,
             where=condition(where),
             scope=None if scope == "any" else scope,
-            within=None if within is None else found_in.video_id(within),
+            within=within,
             group_by=group_by,
             limit=limit,
             rerank=rerank,

@@ -56,12 +56,15 @@ class Appraiser:
         return len(self.parts) == 1 and not any(hit.score_kind is ScoreKind.RRF for hit in hits)
 
     def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part]) -> list[dict[str, float]]:
-        """The cosines of the hits with the parts that have vectors; none where the store gives no vectors."""
+        """The cosines of the hits with the parts whose vectors are known; none where the store gives none."""
         run = self.vectors.run
         unmade = any(part.media and part.name not in run.vectors for part in parts)
         if not hits or not parts or (self.embedder is None and unmade):  # each would be paid for
             return [{} for _ in hits]
-        vectors = {part.name: self.vectors.vector(part) for part in parts}
+        known = {part.name: self.vectors.known(part) for part in parts}
+        vectors = {name: vector for name, vector in known.items() if vector is not None}
+        if not vectors:
+            return [{} for _ in hits]
         with run.timed("fetch"):
             stored = self.store.fetch([hit.id for hit in hits], vectors=True)
         found = (stored.get(hit.id) for hit in hits)  # one may have been deleted since

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import Filter
-from .manifest import Manifest
+from .manifest import ID_LENGTH, Manifest
 from .opened import OpenStack
 from .query import Query
 from .records import Hit, Record, Scope
@@ -135,6 +136,13 @@ class LookingUp(OpenStack):
         return self._saver().thumbnail(record, Path(out), size)
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _within_whole(self, query: Query) -> Query:
+        """The query, with the whole id of the video that it looks in; a whole one costs no look."""
+        start = query.within
+        if not isinstance(start, str) or len(start) in (0, ID_LENGTH):  # what is no id is refused later
+            return query
+        return replace(query, within=self.video_id(start))
 
     def _known(self, id: str) -> Record | Manifest:
         """The record of an id, or the video that it begins the id of."""

@@ -15,6 +15,9 @@ from .generated import Generated
 from .objects import ObjectStore
 from .records import Text
 
+ID_LENGTH = 64
+"""Characters of a video's id: a sha256 in hexadecimal digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

@@ -56,6 +56,14 @@ class PartVectors:
             self.run.vectors[part.name] = self._made(part)
         return self.run.vectors[part.name]
 
+    def known(self, part: Part) -> Vector | None:
+        """The vector of a part where it costs nothing: made or kept before, or by an embedder that is free."""
+        media, embedder = part.media, self.embedder
+        if media is None or embedder is None or embedder.free or part.name in self.run.vectors:
+            return self.vector(part)
+        with self.run.timed("cache"):
+            return self._known(embedder, self._key(embedder, [media]))
+
     def _joint(self, parts: Sequence[Part]) -> Near:
         media = tuple(part.media for part in parts if part.media)
         if len(media) < len(parts) or any(part.weight != 1.0 for part in parts):

@@ -57,7 +57,7 @@ class Query:
         without: Parts of which the hits should be unlike: a text, or `{"image": path}` and so on.
         where: A condition, as a filter or its JSON form.
         scope: `clip`, `video`, or None for both.
-        within: Only this video.
+        within: Only this video, by its id or, as long as no other video's starts so, the start of it.
         group_by: `video` gives the best hit of each video.
         limit: Hits on a page.
         min_score: Only hits of at least this similarity.

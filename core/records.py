@@ -187,7 +187,8 @@ class Hit:
         record: What was found, without its vector.
         score: How well it fits; comparable within one answer only.
         score_kind: What the score is.
-        similarity: The similarity to each part of the query, by the part's name.
+        similarity: The similarity to each part of the query, by the part's name. Parts that the model joined
+            in one call have one only where their own vectors cost nothing (`Embedder.free`), or are kept.
         retrieval: The score that it was found with, and its kind, where a reranker gave it another one.
         confidence: None where nothing is known of such scores (`Embedder.levels`).
         members: Of a video, its best clips, the best first, where more than one was asked for.

@@ -68,7 +68,7 @@ class VideoSearch(TakingIn, Describing):
         Raises:
             InvalidQueryError: A part or condition is wrong; nothing was asked.
             UnsupportedError: This stack can't do it; nothing was asked.
-            NotFoundError: A file or record isn't there, or nothing was ingested.
+            NotFoundError: A file, record or video isn't there, or nothing was ingested.
         """
         query = Query(
             text, image, video, audio, vector, like, lexical, hybrid, weights or {}, without, where, scope,
@@ -84,7 +84,7 @@ class VideoSearch(TakingIn, Describing):
 
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order; the store is asked for all of them in one batch."""
-        results = results_of(queries, self._planner())
+        results = results_of([self._within_whole(query) for query in queries], self._planner())
         if LOGGER.isEnabledFor(INFO):
             for result in results:
                 known = {name: result.explain[name] for name in ("parts", "fusion")}
@@ -100,7 +100,7 @@ class VideoSearch(TakingIn, Describing):
         """
         from .explaining import plan
 
-        return plan(self._planner(), query, self.stack.rate, self._media)
+        return plan(self._planner(), self._within_whole(query), self.stack.rate, self._media)
 
     def similar(
         self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None

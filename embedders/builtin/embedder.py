@@ -37,6 +37,7 @@ class BuiltinEmbedder(Embedder):
     swaps_text = True
     asymmetric = True
     joint = True
+    free = True
     levels: ClassVar[Mapping[Modality, Levels]] = {
         Modality.TEXT: Levels(medium=0.15, high=0.25),
         Modality.IMAGE: Levels(medium=0.4, high=0.5),

@@ -51,6 +51,7 @@ class ClipEmbedder(Embedder):
 
     kind: ClassVar[str] = "clip"
     takes = Takes.FRAMES
+    free = True
     frame_size = 448
     """Twice what the models look at, so that the short side of a frame up to 2:1 needn't be enlarged."""
     max_batch = 8

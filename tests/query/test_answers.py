@@ -99,7 +99,7 @@ def test_moments_keep_to_conditions_and_thresholds(world: World) -> None:
     assert [sorted(ids(hit.members)) for hit in found] == [
         sorted(members) for members in plain_moments(world, Moments(), floor=floor)
     ]
-    inside = world.search.search(ASKED, moments=True, within="v3", where=F.start >= 5, limit=10)
+    inside = world.search.search(ASKED, moments=True, where=(F.video_id == "v3") & (F.start >= 5), limit=10)
     assert {hit.video_id for hit in inside} == {"v3"}
     assert min(hit.start for hit in inside) >= 5
 

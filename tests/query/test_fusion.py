@@ -15,8 +15,11 @@ from polyreel.core.records import Channel, Confidence, Hit, Record, ScoreKind
 from .conftest import DIMENSION, NamesEmbedder, World, ranks, unit, vector_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from polyreel.core.embedder import Embedded
+    from polyreel.core.media import Media
     from polyreel.core.result import Result
 
 SEA = "a picture of the sea"
@@ -80,6 +83,34 @@ def test_joint_is_one_vector_that_the_model_makes_of_all_parts(world: World, pic
     agrees(summed, world.cosines(unit(vector_of("sunset")) + unit(vector_of(SEA))))
     with pytest.raises(InvalidQueryError, match="takes media without weights"):
         world.search.search("sunset", image=picture, weights={"text": 2}, fusion="joint")
+
+
+def test_no_part_of_a_joint_query_is_paid_for_again_to_say_how_like_it_hits_are(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    embed = NamesEmbedder._embed_query
+
+    def counted(self: NamesEmbedder, parts: Sequence[Media]) -> Embedded:
+        calls.append(len(parts))
+        return embed(self, parts)
+
+    monkeypatch.setattr(NamesEmbedder, "_embed_query", counted)
+    picture = tmp_path / "lake.jpg"
+    picture.write_text("a picture of a lake")
+    first = world.search.search("paid for once", image=picture)
+    assert calls == [2]
+    assert {tuple(hit.similarity) for hit in first} == {()}
+    world.search.search("paid for once")
+    kept = world.search.search("paid for once", image=picture)
+    assert calls == [2, 1]
+    for hit in kept:  # the text is known by now, the picture isn't
+        cosine = world.row(hit.id) @ unit(vector_of("paid for once"))
+        assert hit.similarity == pytest.approx({"text": cosine}, abs=2e-5)
+    monkeypatch.setattr(NamesEmbedder, "free", True)
+    free = world.search.search("paid for once", image=picture)
+    assert calls == [2, 1, 1]
+    assert {tuple(hit.similarity) for hit in free} == {("text", "image")}
 
 
 def test_ranks_are_fused_with_their_weights_and_the_unwanted_ones_count_against(

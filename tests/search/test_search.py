@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from polyreel.backends.memory import MemoryStore
 from polyreel.core.capabilities import Capabilities, Feature
 from polyreel.core.errors import InvalidQueryError, NotFoundError, UnsupportedError
 from polyreel.core.filters import F
+from polyreel.core.manifest import Manifests
 from polyreel.core.query import Query
 from polyreel.core.records import Record, ScoreKind
 from polyreel.testing.embedders import ColourEmbedder
@@ -170,6 +172,38 @@ def test_conditions_hold_for_every_hit(search: VideoSearch, picture: PictureOf) 
     assert len(search.search(image=red, where=document)) == 3
     assert {hit.record.scope for hit in search.search(image=red, scope="video")} == {"video"}
     assert len(search.search(image=red, scope=None, limit=20)) == 9
+
+
+def test_the_start_of_an_id_is_enough_to_look_within_a_video(
+    search: VideoSearch, picture: PictureOf
+) -> None:
+    sea = next(manifest for manifest in search.videos() if manifest.title == "sea")
+    red = picture("red")
+    whole = search.search(image=red, within=sea.video_id)
+    first = search.search(image=red, within=sea.video_id[:8], limit=1)
+    assert [hit.id for hit in (*first, *first.more())] == [hit.id for hit in whole][:2]
+    plans = [search.explain(Query(image=red, within=sea.video_id[:end])) for end in (8, 64)]
+    assert plans[0].explain["where"] == plans[1].explain["where"] == whole.explain["where"]
+
+
+def test_the_start_of_no_id_and_of_several_is_refused_to_look_within(
+    search: VideoSearch, picture: PictureOf
+) -> None:
+    sea, red = search.videos()[0], picture("red")
+    with pytest.raises(NotFoundError, match="there is no video 'abcx'"):
+        search.search(image=red, within="abcx")
+    search._manifests().put(replace(sea, video_id=sea.video_id[:10] + "0" * 54))
+    for ask in (search.search_many, lambda queries: search.explain(queries[0])):
+        with pytest.raises(InvalidQueryError, match="2 videos start with"):
+            ask([Query(image=red, within=sea.video_id[:10])])
+
+
+def test_a_whole_id_to_look_within_is_not_looked_up(
+    search: VideoSearch, picture: PictureOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sea = next(manifest for manifest in search.videos() if manifest.title == "sea")
+    monkeypatch.setattr(Manifests, "ids", lambda *_: pytest.fail("the videos were listed"))
+    assert names(search.search(image=picture("red"), within=sea.video_id)) == ["sea.mp4"]
 
 
 def test_min_score_keeps_what_reaches_it(search: VideoSearch, picture: PictureOf) -> None:
