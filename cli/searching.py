@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SaveTo = Annotated[
     Path | None,
     typer.Option(
-        "--save-to", metavar="DIR", help="Cut the hits out, or copy whole videos, into this folder."
+        "--save-to", metavar="DIR", help="Cut the hits and their --clips out, or copy whole videos, into this folder."
     ),
 ]
 Open = Annotated[
@@ -211,10 +211,11 @@ def _url(search: VideoSearch, hit: Hit) -> str | None:
 
 def _tell_missed(result: Result, missed: Mapping[str, PolyreelError]) -> None:
     """A line for each reason, with the ranks of the hits that it kept from being saved."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, dict[str, None]] = {}
     for rank, hit in enumerate(result, start=1):
-        if hit.id in missed:
-            reasons.setdefault(str(missed[hit.id]), []).append(str(rank))
+        for piece in hit.pieces:
+            if piece.id in missed:
+                reasons.setdefault(str(missed[piece.id]), {})[str(rank)] = None
     for reason, ranks in reasons.items():
         output.message(f"not saved: hit {', '.join(ranks)}: {reason}")
 

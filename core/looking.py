@@ -114,13 +114,14 @@ class LookingUp(OpenStack):
     ) -> list[Path]:
         """Cut clips and moments out, copy whole videos, into files whose names sort as the hits do.
 
+        Of a hit that tells the best clips of a video (`search(clips=…)`), each is cut: `001-01_…`, `001-02_…`.
         Nothing is overwritten.
 
         Args:
             hits: Their videos are fetched, and removed afterwards, where they aren't on this machine.
             folder: Made where it is missing.
-            missed: Hears of each hit whose video is gone or can't be cut.
-            progress: Hears how many hits are done, and of how many.
+            missed: Hears of each hit, or clip of one, whose video is gone or can't be cut.
+            progress: Hears how many files are done, and of how many.
 
         Returns:
             The files, in the order of the hits, without those missed.

@@ -234,6 +234,11 @@ class Hit:
         """Seconds."""
         return self.span_ms[1] / 1000
 
+    @property
+    def pieces(self) -> tuple[Hit, ...]:
+        """The spans that it tells of: the best clips of a video, else itself."""
+        return self.members or (self,)
+
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel search --json`; times in seconds."""
         record = self.record
@@ -272,6 +277,11 @@ class Moment(Hit):
         """The first millisecond shown, and the one after the last."""
         spans = [member.span_ms for member in self.members]
         return min(start for start, _ in spans), max(end for _, end in spans)
+
+    @property
+    def pieces(self) -> tuple[Hit, ...]:
+        """Itself: its members are one span."""
+        return (self,)
 
     @property
     def best(self) -> Hit:

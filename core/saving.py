@@ -24,10 +24,13 @@ _ENDING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errn
 _AGAIN = "ingest it again where it is now"
 
 Missed = Callable[[Hit, PolyreelError], None]
-"""Hears of a hit that can't be saved, and why."""
+"""Hears of a hit, or a clip of one, that can't be saved, and why."""
 
 Saved = Callable[[int, int], None]
-"""Hears how many hits are done, and of how many."""
+"""Hears how many files are done, and of how many."""
+
+_Marked = tuple[str, Hit]
+"""What is written as one file, and what its name begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,20 @@ class Saver:
         _made(folder)
         errors: list[PolyreelError] = []
         missed = missed or (lambda _, error: errors.append(error))
-        saved: dict[int, Path] = {}
-        done = 0
-        videos: dict[tuple[str, str], list[tuple[int, Hit]]] = {}
-        for rank, hit in enumerate(hits, start=1):
-            videos.setdefault((hit.uri, hit.video_id), []).append((rank, hit))
+        saved: dict[str, Path] = {}
+        done, pieces = 0, list(_marked(hits))
+        videos: dict[tuple[str, str], list[_Marked]] = {}
+        for mark, piece in pieces:
+            videos.setdefault((piece.uri, piece.video_id), []).append((mark, piece))
         for own in videos.values():
-            for rank, path in self._of_one_video(own, folder, missed):
-                saved |= {rank: path} if path else {}
+            for mark, path in self._of_one_video(own, folder, missed):
+                saved |= {mark: path} if path else {}
                 done += 1
                 if progress:
-                    progress(done, len(hits))
+                    progress(done, len(pieces))
         if errors:
             raise errors[0]
-        return [saved[rank] for rank in sorted(saved)]
+        return [saved[mark] for mark, _ in pieces if mark in saved]
 
     def thumbnail(self, record: Record, out: Path, size: int) -> Path:
         """Write the picture in the middle of a record as JPEG."""
@@ -93,37 +96,45 @@ class Saver:
             yield source.path
 
     def _of_one_video(
-        self, ranked: list[tuple[int, Hit]], folder: Path, missed: Missed
-    ) -> Iterator[tuple[int, Path | None]]:
-        """Ranks and files, None for what is missed; a full disk ends it all, a broken video only its hits."""
+        self, pieces: list[_Marked], folder: Path, missed: Missed
+    ) -> Iterator[tuple[str, Path | None]]:
+        """Marks and files, None for what is missed; a full disk ends it all, a broken video only its own."""
         with ExitStack() as stack:
             try:
-                source = stack.enter_context(self.local(ranked[0][1].uri, ranked[0][1].video_id))
+                source = stack.enter_context(self.local(pieces[0][1].uri, pieces[0][1].video_id))
             except PolyreelError as error:
-                for rank, hit in ranked:
-                    missed(hit, error)
-                    yield rank, None
+                for mark, piece in pieces:
+                    missed(piece, error)
+                    yield mark, None
                 return
-            for rank, hit in ranked:
+            for mark, piece in pieces:
                 written = None
                 try:
-                    written = self._written(source, rank, hit, folder)
+                    written = self._written(source, mark, piece, folder)
                 except MediaError as error:
                     if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDING:
                         raise
-                    message = error.message.replace(str(source), hit.uri)
-                    missed(hit, MediaError(message, hint=error.hint))
-                yield rank, written
+                    message = error.message.replace(str(source), piece.uri)
+                    missed(piece, MediaError(message, hint=error.hint))
+                yield mark, written
 
-    def _written(self, source: Path, rank: int, hit: Hit, folder: Path) -> Path:
+    def _written(self, source: Path, mark: str, hit: Hit, folder: Path) -> Path:
         """A copy of a whole video, or the span of a clip or moment."""
         stem = os.fsdecode(os.fsencode(source.stem)[:_LONGEST_STEM])
         stem = stem.encode(errors="ignore").decode()  # whole characters only
         if hit.record.scope is Scope.VIDEO:
-            return _copied(source, _free(folder / f"{rank:03d}_{stem}{source.suffix}"))
-        out = _free(folder / f"{rank:03d}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
+            return _copied(source, _free(folder / f"{mark}_{stem}{source.suffix}"))
+        out = _free(folder / f"{mark}_{stem}_{hit.start:.2f}-{hit.end:.2f}.mp4")
         start, end = hit.span_ms
         return self.media.cut(source, out, start_ms=start, end_ms=end).path
+
+
+def _marked(hits: Sequence[Hit]) -> Iterator[_Marked]:
+    """What is written of the hits: `001` marks a hit, `001-01` the first of several clips that one tells."""
+    for rank, hit in enumerate(hits, start=1):
+        several, digits = len(hit.pieces) > 1, max(2, len(str(len(hit.pieces))))
+        for number, piece in enumerate(hit.pieces, start=1):
+            yield f"{rank:03d}-{number:0{digits}d}" if several else f"{rank:03d}", piece
 
 
 def _copied(source: Path, out: Path) -> Path:

@@ -165,7 +165,7 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
     "an unknown scope": (["search", "a", "--scope", "scene"], 2, "scope is 'scene'"),
     "an unknown grouping": (["search", "a", "--group-by", "day"], 2, "group_by is 'day'"),
     "an unknown video to stay within": (["search", "a", "--within", "none"], 1, "there is no video 'none'"),
-    "no video to stay within": (["search", "a", "--within", ""], 1, "there is no video ''"),
+    "no video to stay within": (["search", "a", "--within", ""], 2, "within takes the id of a video"),
     "an empty name of a picture": (["search", "--image", ""], 2, "image takes a path or an address"),
     "a missing picture": (["search", "--image", "nothing.jpg"], 1, "no image file nothing.jpg"),
     "a picture that is none": (["search", "--image", "text.jpg"], 1, "text.jpg is not a picture"),
@@ -618,12 +618,29 @@ def test_a_video_deleted_meanwhile_cannot_be_saved(shell: Shell, samples: Path) 
     assert not list(Path("out").iterdir())
 
 
-def test_hits_whose_video_is_gone_keep_no_other_from_being_saved(filled: Shell, samples: Path) -> None:
-    shutil.copy(samples / "ball_a.mp4", "gone.mp4")
-    with (samples / "ball_a.mp4").open("rb") as stream:
-        Path("gone.mp4").write_bytes(stream.read() + (9).to_bytes(4, "big") + b"free1")  # another content
+@pytest.fixture
+def without_one(filled: Shell, samples: Path) -> Shell:
+    """The samples and a video that is gone since it was taken in."""
+    content = (samples / "ball_a.mp4").read_bytes()
+    Path("gone.mp4").write_bytes(content + (9).to_bytes(4, "big") + b"free1")  # another id
     assert filled("ingest", "gone.mp4").code == 0
     Path("gone.mp4").unlink()
+    return filled
+
+
+def test_a_video_that_is_gone_is_told_once_for_all_its_clips(without_one: Shell) -> None:
+    asked = ("search", "gone", "--group-by", "video", "--clips", "2", "--limit", "3", "--save-to", "out")
+    found = without_one(*asked)
+    assert found.code == 1
+    missing = Path("gone.mp4").absolute().as_uri()
+    assert [line for line in found.err.splitlines() if line.startswith("not saved")] == [
+        f"not saved: hit 1: the video {missing} isn't there; ingest it again where it is now"
+    ]
+    assert len(list(Path("out").iterdir())) == 4
+
+
+def test_hits_whose_video_is_gone_keep_no_other_from_being_saved(without_one: Shell) -> None:
+    filled = without_one
     found = filled("search", "gone", "--save-to", "out", "--limit", "4", "--json")
     assert found.code == 1
     hits = found.document["hits"]

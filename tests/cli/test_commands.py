@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from polyreel.cli.main import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .conftest import Shell
 
@@ -112,6 +112,21 @@ def test_hits_are_cut_out_and_nothing_is_overwritten(filled: Shell) -> None:
         files = sorted((filled.folder / "out").iterdir())
         assert len(files) == count
     assert all(media.probe(file).duration_ms > 500 for file in files)
+
+
+def test_the_clips_of_each_video_are_cut_out_and_sort_with_it(filled: Shell) -> None:
+    said = filled(
+        "search", "ball", "--group-by", "video", "--clips", "2", "--limit", "2", "--save-to", "out", "--json"
+    )
+    assert said.code == 0
+    ball, other = said.document["hits"]
+    saved = [Path(each).name for each in said.document["saved"]]
+    assert [len(hit["members"]) for hit in (ball, other)] == [2, 1]  # the other video is one clip
+    assert [name.partition("_")[0] for name in saved] == ["001-01", "001-02", "002"]
+    assert [name.rpartition("_")[2] for name in saved] == [
+        f"{clip['start']:.2f}-{clip['end']:.2f}.mp4" for clip in (*ball["members"], *other["members"])
+    ]
+    assert sorted(path.name for path in (filled.folder / "out").iterdir()) == saved
 
 
 def test_videos_similar_and_delete_take_the_start_of_an_id(filled: Shell) -> None:

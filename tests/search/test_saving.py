@@ -8,6 +8,7 @@ import pytest
 
 from polyreel import media
 from polyreel.core.errors import MediaError, NotFoundError, PolyreelError
+from polyreel.core.shape import Moments
 
 from .conftest import left
 
@@ -53,6 +54,42 @@ def test_hits_in_a_remote_object_store_are_saved_in_their_order(
     assert [media.probe(file).duration_ms for file in files] == [2000] * 4
     assert bucket.fetched == 2  # three hits are of one video
     assert left(tmp_path) == []
+
+
+def test_the_clips_that_a_hit_tells_of_its_video_are_saved_each_behind_its_hit(
+    remote: VideoSearch, bucket: Bucket, picture: PictureOf, tmp_path: Path
+) -> None:
+    hits = list(remote.search(image=picture("blue"), group_by="video", clips=2))
+    assert [len(hit.members) for hit in hits] == [1, 2]  # sea.mp4 is one clip
+    counted: list[tuple[int, int]] = []
+    files = remote.save(hits, tmp_path / "out", progress=lambda *each: counted.append(each))
+    clips = hits[1].members
+    assert [file.name for file in files] == [
+        "001_sea_0.00-2.00.mp4",
+        *(f"002-0{n}_chess_{clip.start:.2f}-{clip.end:.2f}.mp4" for n, clip in enumerate(clips, 1)),
+    ]
+    assert [file.name for file in files] == sorted(file.name for file in files)
+    assert [media.probe(file).duration_ms for file in files] == [2000] * 3
+    assert counted == [(1, 3), (2, 3), (3, 3)]
+    assert bucket.fetched == 2
+
+
+def test_each_clip_whose_video_is_gone_is_told(
+    remote: VideoSearch, bucket: Bucket, picture: PictureOf, tmp_path: Path
+) -> None:
+    hits = list(remote.search(image=picture("blue"), group_by="video", clips=2))
+    bucket.delete("raw/chess.mp4")
+    missed: list[str] = []
+    files = remote.save(hits, tmp_path / "out", missed=lambda hit, _: missed.append(hit.id))
+    assert [file.name for file in files] == ["001_sea_0.00-2.00.mp4"]
+    assert missed == [clip.id for clip in hits[1].members]
+
+
+def test_a_moment_is_saved_as_one_file(remote: VideoSearch, picture: PictureOf, tmp_path: Path) -> None:
+    moments = list(remote.search(image=picture("blue"), moments=Moments(share=0.01)))
+    assert max(len(moment.members) for moment in moments) > 1
+    files = remote.save(moments, tmp_path / "out")
+    assert [file.name[:4] for file in files] == [f"00{rank}_" for rank, _ in enumerate(moments, 1)]
 
 
 def test_a_thumbnail_of_a_remote_video_leaves_nothing_else(
