@@ -40,7 +40,9 @@ Channel = Annotated[
     ),
 ]
 Scope = Annotated[str, typer.Option(help="clip, video, or any.")]
-Within = Annotated[str | None, typer.Option(metavar="VIDEO_ID", help="Only in this video; the start of its id will do.")]
+Within = Annotated[
+    str | None, typer.Option(metavar="VIDEO_ID", help="Only in this video; the start of its id will do.")
+]
 Start = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Only what goes on after this time of its video.")
 ]

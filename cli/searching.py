@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SaveTo = Annotated[
     Path | None,
     typer.Option(
-        "--save-to", metavar="DIR", help="Cut the hits and their --clips out, or copy whole videos, into this folder."
+        "--save-to",
+        metavar="DIR",
+        help="Cut the hits and their --clips out, or copy whole videos, into this folder.",
     ),
 ]
 Open = Annotated[

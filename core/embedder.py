@@ -107,8 +107,8 @@ class Embedder(Adapter, ABC):
     joint: ClassVar[bool] = False
     """Whether several parts of a query become one vector in one call."""
     free: ClassVar[bool] = False
-    """Whether embedding costs nothing but time. Else the parts of a joint query aren't embedded again, each by
-    itself, only to say how like each of them a hit is."""
+    """Whether embedding costs nothing but time. Else the parts of a joint query aren't embedded again, each
+    by itself, only to say how like each of them a hit is."""
     max_batch: ClassVar[int] = 16
     """Clips in one call."""
     at_once: int = 1

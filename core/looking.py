@@ -114,7 +114,7 @@ class LookingUp(OpenStack):
     ) -> list[Path]:
         """Cut clips and moments out, copy whole videos, into files whose names sort as the hits do.
 
-        Of a hit that tells the best clips of a video (`search(clips=…)`), each is cut: `001-01_…`, `001-02_…`.
+        Of a hit that tells the best clips of its video (`clips`), each is cut: `001-01_…`, `001-02_…`.
         Nothing is overwritten.
 
         Args:

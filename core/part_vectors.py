@@ -57,7 +57,7 @@ class PartVectors:
         return self.run.vectors[part.name]
 
     def known(self, part: Part) -> Vector | None:
-        """The vector of a part where it costs nothing: made or kept before, or by an embedder that is free."""
+        """The vector of a part where it costs nothing: made or kept before, or by a free embedder."""
         media, embedder = part.media, self.embedder
         if media is None or embedder is None or embedder.free or part.name in self.run.vectors:
             return self.vector(part)

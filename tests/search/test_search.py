@@ -174,9 +174,7 @@ def test_conditions_hold_for_every_hit(search: VideoSearch, picture: PictureOf) 
     assert len(search.search(image=red, scope=None, limit=20)) == 9
 
 
-def test_the_start_of_an_id_is_enough_to_look_within_a_video(
-    search: VideoSearch, picture: PictureOf
-) -> None:
+def test_the_start_of_an_id_is_enough_to_look_within_a_video(search: VideoSearch, picture: PictureOf) -> None:
     sea = next(manifest for manifest in search.videos() if manifest.title == "sea")
     red = picture("red")
     whole = search.search(image=red, within=sea.video_id)
