@@ -159,9 +159,9 @@ def best_first(
         rows = np.flatnonzero((scores >= floor) & (scores < ceiling))
         rows = rows[np.argsort(-scores[rows])]
         values = scores[rows]
-        ranked = zip([records[row] for row in rows.tolist()], values.tolist(), strict=True)
+        ranked = list(zip([records[row] for row in rows.tolist()], values.tolist(), strict=True))
         if (values[1:] == values[:-1]).any():
-            ranked = sorted(ranked, key=lambda each: (-each[1], each[0].id))
+            ranked.sort(key=lambda each: (-each[1], each[0].id))
         yield from ranked
         ceiling, size = floor, size * 4
 
