@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from operator import is_
 
 from . import lexical
 from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
-from .fields import MAX_INT, FieldType, check_fields
+from .fields import MAX_INT, FieldType, check_extra, check_fields
 from .filter_check import check
 from .filters import Filter
 from .lowering import NotPrefix, Prefix, leaves, lower_checked
@@ -87,15 +86,12 @@ def _comparable(vector: Vector, space: Space) -> Vector:
 def _norm(vector: Vector, dimension: int) -> float:
     """The length of a vector that can be compared; else `_WrongError`."""
     try:
-        length = len(vector)
-    except TypeError as error:
-        raise _WrongError("is not a sequence of numbers") from error
-    if length != dimension:
-        raise _WrongError(f"has {length} dimensions, the collection has {dimension}")
-    if not isinstance(vector, list | tuple) and (norm := _norm_of_array(vector)):
-        return norm
-    try:
-        norm = math.hypot(*_plain(vector))
+        if len(vector) != dimension:
+            raise _WrongError(f"has {len(vector)} dimensions, the collection has {dimension}")
+        if type(vector) is list:  # most are, and this is the dearest check of a record
+            norm = math.hypot(*vector)
+        else:
+            norm = _norm_of_array(vector) or math.hypot(*_plain(vector))
     except TypeError as error:
         raise _WrongError("is not a sequence of numbers") from error
     if _SMALLEST <= norm < _LARGEST:
@@ -110,6 +106,8 @@ def _norm_of_array(vector: object) -> float:
 
     It takes a third of the time that Python's floats take.
     """
+    if isinstance(vector, tuple):
+        return 0.0
     import numpy as np  # here, for a list needs none
 
     if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype.kind != "f":
@@ -125,7 +123,7 @@ def _plain(vector: Vector) -> Sequence[float]:
 
 
 def checked_record(record: Record, spec: CollectionSpec, schema: Mapping[str, FieldType]) -> Record:
-    """The record with normalised fields.
+    """The record with normalised fields; itself where nothing had to change, for a copy takes 3 µs.
 
     Raises:
         InvalidQueryError: Some part of it can't be stored; the message names the record and the part.
@@ -134,12 +132,11 @@ def checked_record(record: Record, spec: CollectionSpec, schema: Mapping[str, Fi
     _check_texts(record)
     _check_kinds(record)
     content = _checked_content(record, spec)
-    if not record.fields and not record.extra and content is record.content:
-        return record
-    fields, extra = check_fields(schema, record.fields)
-    if record.extra:
-        extra = check_fields({}, record.extra)[1] | extra
-    if not extra and content is record.content and _are_same(fields, record.fields):
+    fields, undeclared = check_fields(schema, record.fields)
+    extra = check_extra(record.extra)
+    if undeclared:
+        extra = {**extra, **undeclared}
+    if content is record.content and fields is record.fields and extra is record.extra:
         return record
     return Record(  # what `dataclasses.replace` does, in a third of its time
         record.id,
@@ -155,11 +152,6 @@ def checked_record(record: Record, spec: CollectionSpec, schema: Mapping[str, Fi
         fields,
         extra,
     )
-
-
-def _are_same(checked: Mapping[str, object], given: Mapping[str, object]) -> bool:
-    """Whether the check changed no value."""
-    return len(checked) == len(given) and all(map(is_, checked.values(), given.values()))
 
 
 def checked_patch(
@@ -182,7 +174,7 @@ def _check_texts(record: Record) -> None:
     text = record.text
     if not isinstance(text, Text):
         raise _no_text(text, _named(record))
-    own = (record.video_id, record.uri, record.recipe)
+    own = record.video_id, record.uri, record.recipe
     try:
         "".join((*own, text.title, *text.tags, text.caption, text.transcript, text.generated)).encode()
     except (UnicodeEncodeError, TypeError) as error:

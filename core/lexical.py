@@ -34,6 +34,8 @@ COMMON = 0.1
 MAX_CHARACTERS = 65_536
 """What is read of a text."""
 
+_SHORT = 32  # characters of a term whose number is remembered
+
 STOP_WORDS = frozenset(
     "a about above after all an and are as at be been before being below between both but by can did do "
     "does doing down during each for from had has have having he her here him his how i if in into is it "
@@ -105,7 +107,7 @@ def _numbered(weights: Mapping[str, float]) -> Sparse:
     """By numbers in place of terms; where two have the same number, which is rare, the heavier counts."""
     numbered: dict[int, float] = {}
     for term, weight in weights.items():
-        number = _number(term)
+        number = _known_number(term) if len(term) <= _SHORT else _number(term)
         numbered[number] = max(weight, numbered.get(number, 0.0))
     return numbered
 
@@ -114,3 +116,10 @@ def _number(term: str) -> int:
     """31 bits of a digest, little-endian by decree: Milvus takes no index of 2^32 - 1, and 31 always fit."""
     digest = blake2b(term.encode("utf-8", "surrogatepass"), digest_size=4).digest()
     return int.from_bytes(digest, "little") >> 1
+
+
+@lru_cache(
+    maxsize=1 << 14
+)  # the words of a collection come again and again: a third of the time of `document`
+def _known_number(term: str) -> int:
+    return _number(term)

@@ -33,6 +33,7 @@ MAX_ITEMS = 4_096
 """Of a list."""
 
 _OWN = (ID, "video_id", "uri", "scope", "start", "end", "channel", "recipe", "text", "extra", PRESENT)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # `json.dumps` would make one a text
 _NO_WORDS = {2**31: 1.0}  # a row must have a vector, and no term has this number
 _PIECE = 24 << 20  # bytes; a server takes 64 MiB in one message
 
@@ -173,4 +174,4 @@ def _size(value: object) -> int:
 
 
 def _written(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(dict(value))

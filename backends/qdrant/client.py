@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -50,8 +50,6 @@ _DISTANCES = {
 }
 _PAGE = 1000  # records of one read while scanning
 _NUMBERS = 1_000_000  # numbers in one read of vectors: 20 MB as JSON
-_BODY = 5_000_000  # characters in one write: a server takes 32 MB, and a character at most 6 bytes of JSON
-_FLOAT = 22  # characters of a number as JSON
 
 
 class QdrantClientStore(VectorStore):
@@ -82,6 +80,10 @@ class QdrantClientStore(VectorStore):
 
     def _index(self, client: QdrantClient, meta: CollectionMeta) -> None:
         """Add the indexes on payload that the fields ask for and lack; nothing where there are none."""
+
+    def _bodies(self, batch: list[models.PointStruct], dimension: int) -> Iterable[list[models.PointStruct]]:
+        """The points in parts, each of which is one write; nothing is too large where there is no server."""
+        return [batch]
 
     def _params(self, request: CheckedRequest) -> models.SearchParams | None:
         """How the index is searched; nothing where there is none."""
@@ -132,7 +134,7 @@ class QdrantClientStore(VectorStore):
     def _upsert(self, records: Sequence[Record]) -> Receipt:
         spec = self.meta.spec
         batch = [_point(record, spec) for record in records]
-        for part in _bodies(batch, spec.space.dimension):
+        for part in self._bodies(batch, spec.space.dimension):
             self._call(QdrantClient.upsert, points=part, wait=True)
         return Receipt(upserted=tuple(record.id for record in records))
 
@@ -294,7 +296,7 @@ def _ids(ids: Sequence[str]) -> list[models.ExtendedPointId]:
 def _point(record: Record, spec: CollectionSpec) -> models.PointStruct:
     """What was checked already isn't validated again, which takes ten times as long."""
     vector: dict[str, Any] = {DENSE: floats(cast("Vector", record.content))}
-    if record.text and (words := lexical.document(record.text)):
+    if words := lexical.document(record.text):
         vector[points.WORDS] = _sparse(words)
     return models.PointStruct.model_construct(
         id=points.point_id(record.id), vector=vector, payload=points.payload(record, spec.fields)
@@ -308,21 +310,6 @@ def _sparse(weights: lexical.Sparse) -> models.SparseVector:
 
 def _using(request: CheckedRequest) -> str:
     return points.WORDS if isinstance(request.near, Lexical) else DENSE
-
-
-def _bodies(batch: list[models.PointStruct], dimension: int) -> Iterator[list[models.PointStruct]]:
-    """The points in parts that a server takes."""
-    part: list[models.PointStruct] = []
-    left = _BODY
-    for point in batch:
-        size = _FLOAT * dimension + points.characters(cast("dict[str, Any]", point.payload))
-        if part and size > left:
-            yield part
-            part, left = [], _BODY
-        part.append(point)
-        left -= size
-    if part:
-        yield part
 
 
 def _read(text: object, name: str) -> dict[str, Any]:

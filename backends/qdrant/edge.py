@@ -241,7 +241,7 @@ class QdrantEdgeStore(VectorStore):
 
 def _point(record: Record, spec: CollectionSpec) -> Point:
     dense = floats(cast("Vector", record.content))
-    words = lexical.document(record.text) if record.text else None
+    words = lexical.document(record.text)
     vector: Any = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
     return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
 

@@ -23,6 +23,7 @@ from ...core.space import Metric
 WORDS = "words"
 """The name of the sparse vectors, in which words are found; a record without a word has none."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # `json.dumps` would make one a text
 _NAMESPACE = uuid5(NAMESPACE_URL, "polyreel").bytes
 _PLAIN = {word: word.value for word in (*Scope, *Channel)}
 """Members as plain text, which Qdrant's packages read much faster than a member."""
@@ -136,4 +137,4 @@ def _length(value: str | list[str]) -> int:
 
 
 def _written(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(dict(value))

@@ -28,6 +28,8 @@ _GRPC_PORT = 6334  # Qdrant's default
 _OLDEST = (1, 16)  # keeps metadata of collections
 _PREFIX = (1, 19)  # has the match by prefix
 _BATCH = 5_000_000  # numbers in one upsert
+_BODY = 5_000_000  # characters in one write: a server takes 32 MB, and a character at most 6 bytes of JSON
+_FLOAT = 22  # characters of a number as JSON
 
 _WHOLE = models.QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
 _QUANTIZATIONS: dict[str, models.QuantizationConfig] = {
@@ -203,6 +205,20 @@ class QdrantServerStore(QdrantClientStore):
 
     def _seconds(self) -> int:
         return max(1, math.ceil(min(time_left(), 3600)))
+
+    def _bodies(self, batch: list[models.PointStruct], dimension: int) -> Iterator[list[models.PointStruct]]:
+        """The points in parts that a server takes."""
+        part: list[models.PointStruct] = []
+        left = _BODY
+        for point in batch:
+            size = _FLOAT * dimension + points.characters(point.payload or {})
+            if part and size > left:
+                yield part
+                part, left = [], _BODY
+            part.append(point)
+            left -= size
+        if part:
+            yield part
 
     def _params(self, request: CheckedRequest) -> models.SearchParams:
         return models.SearchParams(hnsw_ef=self._options.ef, exact=request.exact, quantization=_WHOLE)

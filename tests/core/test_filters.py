@@ -15,6 +15,7 @@ from polyreel.core.errors import IntegrityError, InvalidQueryError
 from polyreel.core.fields import (
     MAX_INT,
     FieldType,
+    check_extra,
     check_fields,
     check_schema,
     check_value,
@@ -498,6 +499,40 @@ def test_a_row_has_every_column_and_names_what_was_given() -> None:
     }
     assert read_row(SCHEMA, {**stored, "uri": "x"}) == {"year": 0, "tags": ()}
     assert default_column(FieldType.STRINGS) is not default_column(FieldType.STRINGS)
+
+
+def test_metadata_that_is_right_as_it_is_comes_back_itself() -> None:
+    metadata = {"year": 2020, "rating": 4.5, "tags": ("a", "\u6d77"), "place": "caf\u00e9", "shot_at": NOON}
+    assert check_fields(SCHEMA, metadata)[0] is metadata
+    extra = {"note": "\u6d77", "camera": 7, "iris": -0.0, "wide": False, "lens": None}
+    assert check_extra(extra) is extra
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"year": None}, {"tags": ["a"]}, {"rating": 4}, {"place": Op.IN}, {"tags": (Op.IN,)}, {"x": 1}],
+)
+def test_metadata_that_the_check_changes_comes_back_as_a_copy(metadata: dict[str, object]) -> None:
+    given = dict(metadata)
+    fields, _ = check_fields(SCHEMA, metadata)
+    assert fields is not metadata
+    assert metadata == given
+    assert all(type(value) in (int, float, str, tuple) for value in fields.values())
+
+
+@pytest.mark.parametrize("extra", [{"x": [1]}, {"x": Op.IN}, {Op.IN: 1}, {"x": 2**60}])
+def test_extra_that_can_change_or_is_no_plain_value_comes_back_as_a_copy(extra: dict[str, object]) -> None:
+    checked = check_extra(extra)
+    assert checked == extra
+    assert checked is not extra
+    assert {type(key) for key in checked} == {str}
+    assert Op not in map(type, checked.values())
+
+
+@pytest.mark.parametrize("tags", [(None,), ("a", 1), ["a", None], ("\ud800",), "a", {"a"}])
+def test_a_list_of_anything_but_texts_is_refused(tags: object) -> None:
+    with pytest.raises(InvalidQueryError, match="field 'tags' takes a list of strings"):
+        check_fields(SCHEMA, {"tags": tags})
 
 
 def test_an_enum_and_other_subclasses_become_plain_values() -> None:
