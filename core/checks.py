@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from . import lexical
 from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
-from .fields import MAX_INT, FieldType, check_extra, check_fields
+from .fields import FieldType, check_extra, check_fields
 from .filter_check import check
 from .filters import Filter
 from .lowering import NotPrefix, Prefix, leaves, lower_checked
@@ -27,6 +27,7 @@ from .requests import (
     Where,
 )
 from .space import CollectionSpec, Metric, Space
+from .values import MAX_INT
 
 SCORE_KIND = {
     Metric.COSINE: ScoreKind.COSINE,

@@ -18,8 +18,6 @@ The built-in columns `start` and `end` are seconds at the API and whole millisec
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +29,7 @@ from types import MappingProxyType
 from typing import cast
 
 from .errors import IntegrityError, InvalidQueryError
+from .values import WRONG, boolean, instant, integer, number, plain, string, strings
 
 
 class FieldType(StrEnum):
@@ -71,13 +70,9 @@ SPAN = frozenset({"start", "end"})
 PRESENT = "present"
 """The hidden list column with the names of the fields really given."""
 
-MAX_INT = 2**53
-"""The largest integer that every engine and JSON reader keeps exactly."""
-
 _AS_THEY_ARE = {FieldType.STRING: str, FieldType.INT: int}
 """What the most common values are, in which the API's form is the store's."""
 
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -113,7 +108,7 @@ def check_value(name: str, type: FieldType, value: object) -> Value | None:
     """
     try:
         return None if value is None else _CHECKS[type](value)
-    except _WRONG:
+    except WRONG:
         raise _refused(name, type, value) from None
 
 
@@ -135,7 +130,7 @@ def check_fields(schema: Schema, values: Mapping[str, object]) -> tuple[dict[str
         elif value is not None:
             try:  # as `check_value`, without a call for each value: it is the larger part of the time
                 fields[name] = checked = _CHECKS[kind](value)
-            except _WRONG:
+            except WRONG:
                 raise _refused(name, kind, value) from None
             as_given = as_given and checked is value
     as_given = as_given and len(fields) == len(values)
@@ -280,70 +275,15 @@ def _refused(name: str, type: FieldType, value: object) -> InvalidQueryError:
     return InvalidQueryError(f"field {shown(name)} takes {_EXPECTED[type]}, not {shown(value)}")
 
 
-class _OtherTypeError(ValueError):
-    """A value isn't of its field's type."""
-
-
-_WRONG = ValueError, OverflowError
-"""Another type, text that can't be read or encoded, a number or date out of range."""
-
-
-def _string(value: object) -> str:
-    if type(value) is str and value.isascii():  # nearly every one
-        return value
-    if isinstance(value, str):
-        return _text(value)
-    raise _OtherTypeError
-
-
-def _text(value: str) -> str:
-    value.encode()  # UnicodeEncodeError, a ValueError, for a lone surrogate
-    return str.__str__(value)  # an enum's member becomes its text
-
-
-def _int(value: object) -> int:
-    if isinstance(value, int) and type(value) is not bool and abs(value) <= MAX_INT:
-        return int(value)
-    raise _OtherTypeError
-
-
-def _float(value: object) -> float:
-    if isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
-        return float(value)
-    raise _OtherTypeError
-
-
-def _bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise _OtherTypeError
-
-
-def _datetime(value: object) -> datetime:
-    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if isinstance(instant, datetime) and instant.utcoffset() is not None:
-        return instant.astimezone(UTC)
-    raise _OtherTypeError
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if type(value) is tuple and all(type(item) is str for item in value):
-        "".join(value).encode()
-        return value
-    if isinstance(value, list | tuple):
-        return tuple(map(_string, value))
-    raise _OtherTypeError
-
-
 _CHECKS: Mapping[FieldType, Callable[[object], Value]] = {
-    FieldType.STRING: _string,
-    FieldType.INT: _int,
-    FieldType.FLOAT: _float,
-    FieldType.BOOL: _bool,
-    FieldType.DATETIME: _datetime,
-    FieldType.STRINGS: _strings,
+    FieldType.STRING: string,
+    FieldType.INT: integer,
+    FieldType.FLOAT: number,
+    FieldType.BOOL: boolean,
+    FieldType.DATETIME: instant,
+    FieldType.STRINGS: strings,
 }
-"""What gives a value in its API form, or raises one of `_WRONG`."""
+"""What gives a value in its API form, or raises one of `WRONG`."""
 
 
 def _instant(microseconds: int) -> datetime:
@@ -363,26 +303,9 @@ def _extra_name(name: object) -> str:
 
 
 def _json_value(name: str, value: object) -> object:
-    """A plain copy of a JSON value, just as it will be read back."""
     try:
-        if _is_plain(value):
-            return value
-        return json.loads(_JSON.encode(value).encode())
+        return plain(value)
     except (TypeError, ValueError, RecursionError) as error:
         hint = "declare the field, or give a value that JSON can hold"
         message = f"undeclared field {shown(name)} takes a JSON value, not {shown(value)}"
         raise InvalidQueryError(message, hint=hint) from error
-
-
-def _is_plain(value: object) -> bool:
-    """Whether JSON gives this very value back, as most of them; to ask it takes 4 µs a value.
-
-    Raises:
-        UnicodeEncodeError: It is a text with a lone surrogate.
-    """
-    if type(value) is str:
-        value.encode()
-        return True
-    if type(value) is int or type(value) is float:
-        return abs(value) <= MAX_INT  # not of a NaN, nor of an infinity
-    return value is None or type(value) is bool

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .errors import InvalidQueryError
-from .fields import MAX_INT, FieldType, Schema, check_schema, shown
+from .fields import FieldType, Schema, check_schema, shown
 from .sources import Found, Unreadable
+from .values import MAX_INT
 
 
 @dataclass(frozen=True, slots=True)

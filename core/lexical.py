@@ -118,8 +118,6 @@ def _number(term: str) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
-@lru_cache(
-    maxsize=1 << 14
-)  # the words of a collection come again and again: a third of the time of `document`
+@lru_cache(maxsize=1 << 14)  # the words of a collection come again and again
 def _known_number(term: str) -> int:
     return _number(term)

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from typing import assert_never, cast
 
 from . import filters
-from .fields import BUILT_IN, MAX_INT, PRESENT, SPAN, FieldType, Schema, exact_ms, to_column
+from .fields import BUILT_IN, PRESENT, SPAN, FieldType, Schema, exact_ms, to_column
 from .filter_check import check
 from .filters import Op
+from .values import MAX_INT
 
 Scalar = str | int | float
 Number = int | float

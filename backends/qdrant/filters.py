@@ -11,7 +11,6 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...core.fields import MAX_INT
 from ...core.lowering import (
     Always,
     And,
@@ -29,6 +28,7 @@ from ...core.lowering import (
     Scalar,
     negate,
 )
+from ...core.values import MAX_INT
 from .points import path
 
 Condition = typing.Any

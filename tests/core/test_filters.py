@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from polyreel.core.errors import IntegrityError, InvalidQueryError
 from polyreel.core.fields import (
-    MAX_INT,
     FieldType,
     check_extra,
     check_fields,
@@ -30,6 +29,7 @@ from polyreel.core.fields import (
 from polyreel.core.filter_check import check, matches
 from polyreel.core.filter_json import from_json, to_json
 from polyreel.core.filters import ALL, MAX_DEPTH, MAX_NODES, And, Condition, F, Filter, Not, Op, Or
+from polyreel.core.values import MAX_INT
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOON_IN_TOKYO = NOON.astimezone(timezone(timedelta(hours=9)))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from polyreel.core import lowering
 from polyreel.core.errors import InvalidQueryError
-from polyreel.core.fields import BUILT_IN, MAX_INT, SPAN, FieldType, Schema, check_fields, row, to_ms
+from polyreel.core.fields import BUILT_IN, SPAN, FieldType, Schema, check_fields, row, to_ms
 from polyreel.core.filter_check import check, matches
 from polyreel.core.filter_json import from_json, to_json
 from polyreel.core.filters import ALL, OPERATORS, And, Condition, F, Filter, Not, Op, Or
@@ -32,6 +32,7 @@ from polyreel.core.lowering import (
     lower,
     negate,
 )
+from polyreel.core.values import MAX_INT
 
 SCHEMA: Schema = {
     "place": FieldType.STRING,
