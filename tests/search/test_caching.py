@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from polyreel.backends.memory import MemoryStore
 from polyreel.core.caching import MAX_AGE, MAX_ANSWERS, QueryCache, ResultCache, parts_key
 from polyreel.core.capabilities import Feature
 from polyreel.core.embedder import Embedded
+from polyreel.core.errors import InvalidQueryError
 from polyreel.core.filters import F
 from polyreel.core.media import Media, Modality
 from polyreel.core.search import VideoSearch
@@ -21,8 +23,7 @@ from polyreel.testing.embedders import ColourEmbedder
 from .conftest import write_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from polyreel.core.result import Result
     from polyreel.core.space import CollectionMeta, CollectionSpec
@@ -280,6 +281,31 @@ def test_a_picture_beside_words_is_embedded_once_where_nothing_is_kept(
     assert set(result.hits[0].similarity) == {"image", "lexical"}
     assert result.usage == {"calls": 1}
     assert embedder.asked == 1
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda search: search.search("sea"),
+        lambda search: search._cached(),  # a thread that had the store before another one closed
+    ],
+    ids=["a search", "within a search"],
+)
+def test_a_search_that_was_closed_leaves_no_file_open(
+    search: VideoSearch, ask: Callable[[VideoSearch], object], tmp_path: Path
+) -> None:
+    search.search(vector=[1.0] * 13)
+    assert "query-vectors.sqlite" in _open_files(tmp_path)
+    search.close()
+    with pytest.raises(InvalidQueryError, match="is closed"):
+        ask(search)
+    assert _open_files(tmp_path) == set()
+
+
+def _open_files(folder: Path) -> set[str]:
+    """Names of the files of a folder that this process holds."""
+    held = {file.resolve() for file in Path("/proc/self/fd").iterdir()}
+    return {file.name for file in held if file.is_relative_to(folder)}
 
 
 # -- answers ----------------------------------------------------------------------------------------------
