@@ -452,7 +452,7 @@ def test_a_server_that_hangs_is_unavailable_after_the_timeout() -> None:
             MilvusStore(url=f"http://127.0.0.1:{port}", timeout=1.5) as store,
         ):
             store.open(spec(), create=True)
-        assert 1 < time.monotonic() - start < 5
+        assert 1 < time.monotonic() - start < 15  # of the 30 that are usual
 
 
 def test_a_server_that_dies_in_mid_call_and_comes_back_loses_nothing(

@@ -75,11 +75,6 @@ def fails(status: int, reason: str = "out of order", **headers: str) -> Fault:
     return lambda handler: send(handler, status, b'{"status": {"error": "%s"}}' % reason.encode(), **headers)
 
 
-def hangs(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(3)
-    send(handler, 500)
-
-
 # -- a server that refuses --------------------------------------------------------------------------------
 
 
@@ -196,10 +191,16 @@ def test_a_server_that_never_answers_is_given_up_at_the_timeout() -> None:
             begin = time.monotonic()
             with store, pytest.raises(UnavailableError):
                 store.open(SPEC, create=True)
-            assert 0.9 < time.monotonic() - begin < 3
+            assert 0.9 < time.monotonic() - begin < 15  # of the 30 that are usual
 
 
 def test_an_outer_deadline_cuts_every_call(qdrant: Imitation, store: QdrantServerStore) -> None:
+    over = threading.Event()
+
+    def hangs(handler: BaseHTTPRequestHandler) -> None:
+        over.wait(60)
+        handler.close_connection = True
+
     calls: list[Callable[[], object]] = [
         lambda: store.upsert([record("b")]),
         lambda: store.update_fields(["a"], fields={"n": 1}),
@@ -218,7 +219,8 @@ def test_an_outer_deadline_cuts_every_call(qdrant: Imitation, store: QdrantServe
         begin = time.monotonic()
         with within(0.3), pytest.raises(UnavailableError):
             call()
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 4  # of the 5 that the store has
+    over.set()
     assert store.count() == 1
 
 
@@ -226,7 +228,7 @@ def test_the_server_is_told_how_long_it_may_take(qdrant: Imitation, store: Qdran
     qdrant.timeouts.clear()
     store.upsert([record("b")])
     store.search([NEAR])
-    with within(2.5):
+    with within(2.9):
         store.count()
     assert qdrant.timeouts == [5, 5, 3]
 
@@ -267,7 +269,7 @@ def test_a_server_that_dies_in_mid_call_and_comes_back_is_used_again() -> None:
     writing.start()
     time.sleep(0.3)  # nobody listens
     with imitation(first):  # the first request dies with the connection, the next is answered
-        writing.join(10)
+        writing.join(60)
         assert died.is_set()
         assert {each.id for each in store.scan()} == {"a", "b"}
         store.close()

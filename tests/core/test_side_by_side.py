@@ -26,12 +26,14 @@ def test_results_come_in_the_order_of_the_calls() -> None:
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_no_more_run_at_once_than_are_allowed(at_once: int) -> None:
     running, most, guard = 0, 0, threading.Lock()
+    together = threading.Barrier(at_once)  # each waits for as many others as may run beside it
 
     def call() -> None:
         nonlocal running, most
         with guard:
             running += 1
             most = max(most, running)
+        together.wait(30)
         time.sleep(0.02)
         with guard:
             running -= 1
@@ -52,7 +54,7 @@ def test_an_error_drops_what_has_not_begun() -> None:
         begun.append(number)
         if number == 0:
             raise ValueError("the first")
-        time.sleep(0.05)
+        time.sleep(0.5)
 
     with pytest.raises(ValueError, match="the first"):
         side_by_side([partial(call, number) for number in range(50)], 2)

@@ -198,15 +198,15 @@ def test_a_vector_that_is_none_is_asked_for_again(
         make_embedder(retry=ONCE).embed_query(TEXT)
 
 
-@pytest.mark.parametrize("fault", [Fault.cut(), Fault.lost(), Fault.truncated(), Fault.hanging(0.5)])
+@pytest.mark.parametrize("fault", [Fault.cut(), Fault.lost(), Fault.truncated(), Fault.hanging(5.0)])
 def test_a_connection_that_ends_is_tried_again(
     service: Emulator, make_embedder: MakeEmbedder, fault: Fault
 ) -> None:
     service.plan("POST /embed-v2", fault)
-    assert make_embedder(patience=0.3).embed_query(TEXT).vector
+    assert make_embedder(patience=0.5).embed_query(TEXT).vector
     service.plan("POST /embed-v2", fault)
     with pytest.raises(UnavailableError):
-        make_embedder(patience=0.3, retry=ONCE).embed_query(TEXT)
+        make_embedder(patience=0.5, retry=ONCE).embed_query(TEXT)
 
 
 def test_a_service_that_is_not_there_is_unavailable(make_embedder: MakeEmbedder) -> None:
@@ -279,8 +279,8 @@ def test_waiting_ends_at_the_deadline_and_the_ticket_is_kept(
         embedder = make_embedder(service)
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="not done after"):
-            Tasks(embedder, journal, timeout=1.0).result(order, Spent())
-        assert time.monotonic() - began < 5
+            Tasks(embedder, journal, timeout=3.0).result(order, Spent())
+        assert time.monotonic() - began < 60
         task = journal.task(order.video_id, f"{embedder.space.key}/{order.recipe.key}")
         assert task is not None
         assert task.ticket is not None

@@ -10,6 +10,10 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAVY = {
     "av",
@@ -23,12 +27,12 @@ HEAVY = {
     "rich",
     "typer",
 }
-RUNS = 5  # the least of several runs: noise only ever adds time
+RUNS = 15  # at most, of which one must be quick: noise only ever adds time
 
 
 def test_importing_polyreel_takes_under_100_ms(tmp_path: Path) -> None:
     code = "import time; t = time.process_time(); import polyreel; print(time.process_time() - t)"
-    assert min(float(_python(tmp_path, code)) for _ in range(RUNS)) < 0.1
+    _is_once_below(0.1, lambda: float(_python(tmp_path, code)))
 
 
 def test_importing_polyreel_loads_no_sdk_no_numpy_and_no_pydantic(tmp_path: Path) -> None:
@@ -46,12 +50,13 @@ print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - b
 
 def test_the_command_line_helps_within_300_ms(tmp_path: Path) -> None:
     code = "import sys; sys.argv[0] = 'polyreel'; from polyreel.cli.main import main; sys.exit(main())"
-    times = []
-    for _ in range(RUNS):
+
+    def helped() -> float:
         before = _children_seconds()
         assert "polyreel" in _python(tmp_path, code, "--help")
-        times.append(_children_seconds() - before)
-    assert min(times) < 0.3, times
+        return _children_seconds() - before
+
+    _is_once_below(0.3, helped)
 
 
 def test_the_command_line_helps_without_what_takes_videos_in(tmp_path: Path) -> None:
@@ -61,6 +66,13 @@ import polyreel.cli.main
 print(*sorted(set(sys.modules) & {"tempfile", "concurrent.futures", "asyncio", "polyreel.core.search", "av"}))
 """
     assert _python(tmp_path, code).split() == []
+
+
+def _is_once_below(limit: float, seconds: Callable[[], float]) -> None:
+    times: list[float] = []
+    while not times or min(times) >= limit:
+        assert len(times) < RUNS, times
+        times.append(seconds())
 
 
 def _children_seconds() -> float:

@@ -172,7 +172,7 @@ class Opened:
             recipe=Recipe(window=2.0),
         )
         retry = RetryPolicy(attempts=3, base=0.001, cap=0.01, sleep=self.waits.append)
-        return VideoSearch(stack, media, HttpsDownloads(patience=0.5, retry=retry))
+        return VideoSearch(stack, media, HttpsDownloads(patience=10.0, retry=retry))
 
     def ingest(self, *given: str | Path, rows: str | Path | tuple[str, ...] = ()) -> tuple[VideoReport, ...]:
         with self.search() as search:

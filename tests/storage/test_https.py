@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -49,15 +50,21 @@ def waits() -> list[float]:
     return []
 
 
-@pytest.fixture
-def downloads(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpsDownloads]:
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    made = HttpsDownloads(
-        patience=0.3, retry=RetryPolicy(attempts=3, base=0.001, cap=0.01, sleep=waits.append)
-    )
-    yield made
-    made.close()
+
+
+@pytest.fixture
+def downloads(waits: list[float]) -> Iterator[HttpsDownloads]:
+    with closing(patient(10.0, waits)) as made:
+        yield made
+
+
+def patient(seconds: float, waits: list[float]) -> HttpsDownloads:
+    retry = RetryPolicy(attempts=3, base=0.001, cap=0.01, sleep=waits.append)
+    return HttpsDownloads(patience=seconds, retry=retry)
 
 
 def failure(downloads: HttpsDownloads, url: str, target: Path) -> PolyreelError:
@@ -173,10 +180,11 @@ def test_a_connection_that_is_cut_each_time_leaves_no_file(
     assert site.asked["/a.mp4"] == 3
 
 
-def test_a_server_that_falls_silent_is_left(site: Site, downloads: HttpsDownloads, tmp_path: Path) -> None:
+def test_a_server_that_falls_silent_is_left(site: Site, waits: list[float], tmp_path: Path) -> None:
     silent = threading.Event()
-    site.answers["/a.mp4"] = lambda handler, _: silent.wait(5)
-    said = failure(downloads, signed(site, "/a.mp4"), tmp_path / "a.mp4")
+    site.answers["/a.mp4"] = lambda handler, _: silent.wait(60)
+    with closing(patient(0.3, waits)) as downloads:
+        said = failure(downloads, signed(site, "/a.mp4"), tmp_path / "a.mp4")
     silent.set()
     assert isinstance(said, UnavailableError)
     assert "doesn't answer" in said.message

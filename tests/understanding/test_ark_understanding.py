@@ -175,7 +175,7 @@ def test_an_answer_that_met_its_limit_says_so(emulator: Emulator, model: ArkUnde
 
 
 def test_pieces_are_heard_before_the_answer_is_over(emulator: Emulator, model: ArkUnderstanding) -> None:
-    emulator.script.say(Said("A red ball bounces on the grey floor.", pause=0.02))
+    emulator.script.say(Said("A red ball bounces on the grey floor.", pause=0.1))
     heard: list[float] = []
     model.ask(QUESTION, lambda _: heard.append(time.monotonic()))
     assert len(heard) > 3

@@ -129,9 +129,9 @@ def test_a_time_to_wait_that_the_service_names_is_kept(
 def test_a_service_that_is_silent_is_left_in_time(
     emulator: Emulator, store_of: StoreOf, plain: CollectionSpec
 ) -> None:
-    with store_of(emulator, patience=0.1, retry=RetryPolicy(attempts=2, sleep=lambda _: None))() as store:
+    with store_of(emulator, patience=0.5, retry=RetryPolicy(attempts=2, sleep=lambda _: None))() as store:
         store.open(plain, create=True)
-        emulator.faults.plan("data/agg", Fault(hang=1), Fault(hang=1))
+        emulator.faults.plan("data/agg", Fault(hang=30), Fault(hang=30))
         with pytest.raises(UnavailableError, match="doesn't answer"):
             store.count()
         assert store.count() == 0

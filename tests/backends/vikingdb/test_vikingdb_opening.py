@@ -68,7 +68,7 @@ def test_an_index_that_failed_is_not_waited_for(store_of: StoreOf, plain: Collec
 def test_an_index_that_is_never_ready_ends_with_the_deadline(
     store_of: StoreOf, plain: CollectionSpec
 ) -> None:
-    with emulating(Settings(ready_after=10**6)) as emulator, store_of(emulator, timeout=0.5)() as store:
+    with emulating(Settings(ready_after=10**6)) as emulator, store_of(emulator, timeout=2.0)() as store:
         with pytest.raises(UnavailableError, match="not ready"):
             store.open(plain, create=True)
         assert emulator.control.collections.keys() == {"clips"}

@@ -89,9 +89,9 @@ def test_what_may_work_later_is_tried_again_and_a_refusal_is_not(emulator: Emula
     assert emulator.faults.left == 0
     emulator.faults.plan("rerank", Fault(truncate=True))
     assert make().rerank(text("a"), [text("a")]).scores == (1.0,)
-    emulator.faults.plan("rerank", *[Fault(hang=1.0)] * 4)
+    emulator.faults.plan("rerank", *[Fault(hang=30.0)] * 4)
     with pytest.raises(UnavailableError):
-        make(patience=0.05).rerank(text("a"), [text("a")])
+        make(patience=0.3).rerank(text("a"), [text("a")])
     asked = len(emulator.bodies("rerank"))
     with pytest.raises(RejectedError, match="there is no model"):
         make(version="1").rerank(text("a"), [text("a")])
