@@ -6,6 +6,8 @@ STAMP = $(VENV)/.setup-stamp
 # Extras that the tests need; the other SDKs are optional.
 EXTRAS = shots,clip,s3,bundle,bench,explore,volcengine,ark,milvus,qdrant,twelvelabs,tos
 TYPES = build/types
+# As many processes as there are processors; a file's tests stay together, for they share servers and collections.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS =
 
 .NOTPARALLEL:
@@ -52,8 +54,8 @@ servers: setup $(patsubst requirements/servers/%.txt,.servers/%/.stamp,$(wildcar
 demo: setup ## ingest and search sample clips, or your own: make demo VIDEOS=folder
 	@$(BIN)/polyreel demo $(if $(VIDEOS),"$(VIDEOS)")
 
-test: setup ## run the tests (PYTEST_ARGS="-k word" chooses)
-	@$(BIN)/python -P -m pytest $(PYTEST_ARGS)
+test: setup ## run the tests (PYTEST_ARGS="-k word" chooses, "-n 0" takes one process)
+	@$(BIN)/python -P -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-with: ## run the quick tests with another Python: make test-with PYTHON=path
 	@version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || \

@@ -14,6 +14,7 @@ of the first one, 20 seconds or more: `--fresh` empties the folder.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import signal
@@ -22,7 +23,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from milvus import MilvusServer, MilvusServerConfig
@@ -57,7 +59,8 @@ def main() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     server = configured(options)
     try:
-        server.start()
+        with unpacking():
+            server.start()
         wait_until_healthy(server, options.wait)
         scheme = "https" if options.cert else "http"
         print(f"READY {scheme}://localhost:{server.config.get('proxy_port')}", flush=True)
@@ -125,6 +128,14 @@ def share_programs(data: Path) -> None:
     link = data / "bin"
     if not link.is_symlink():
         link.symlink_to(PROGRAMS)
+
+
+@contextmanager
+def unpacking() -> Iterator[None]:
+    """One start at a time: the first on a machine unpacks the programs, and the next must find them whole."""
+    with (PROGRAMS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_ports(count: int) -> list[int]:
