@@ -7,7 +7,10 @@ mystore = "my_package.store:MyStore"
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any
 
 from .errors import ConfigurationError
@@ -42,9 +45,10 @@ EXTRAS = {
 """Which extra of polyreel brings a package."""
 
 
-def kinds(role: str) -> dict[str, EntryPoint]:
+@cache  # each look reads the metadata of every installed package; one installed later needs another process
+def kinds(role: str) -> Mapping[str, EntryPoint]:
     """The registered adapters of a role, such as `store` or `embedder`, by kind."""
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUPS[role]))}
+    return MappingProxyType({entry.name: entry for entry in sorted(entry_points(group=GROUPS[role]))})
 
 
 def load(role: str, kind: str) -> Any:
