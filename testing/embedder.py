@@ -26,6 +26,7 @@ from ..core.media import Frame, Media, Modality
 from ..core.orders import Failed, Order, Pending, Segments, Ticket
 from ..core.recipe import Recipe
 from ..core.records import Scope, Vector
+from .samples import drawn_samples
 
 _SPANS = ((0, 2000), (2000, 4000), (4000, 6000))
 
@@ -48,9 +49,7 @@ class EmbedderContract:
     @classmethod
     def drawn(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """A folder of drawn videos, not to be changed."""
-        folder = tmp_path_factory.mktemp("drawn")
-        media.render_samples(folder)
-        return folder
+        return drawn_samples(tmp_path_factory)
 
     @pytest.fixture
     def queries(self, embedder: Embedder, drawn: Path, tmp_path: Path) -> dict[Modality, Media]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
-from polyreel import media
 from polyreel.bench import VideoBench, VideoSettings
 from polyreel.bench.report import summary
 from polyreel.cli.main import app
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.running import Stop
+from polyreel.testing.samples import drawn_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ QUERIES = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered clips in `videos`, and an evaluation file."""
     where = tmp_path_factory.mktemp("video_bench")
-    media.render_samples(where / "videos")
+    shutil.copytree(drawn_samples(tmp_path_factory), where / "videos")
     (where / "queries.jsonl").write_text("\n".join(map(json.dumps, QUERIES)))
     return where
 

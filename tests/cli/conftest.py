@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from polyreel import media
 from polyreel.cli.main import app
+from polyreel.testing.samples import drawn_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,9 +47,7 @@ class Shell:
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered clips with sidecars; not to be changed."""
-    folder = tmp_path_factory.mktemp("samples")
-    media.render_samples(folder)
-    return folder
+    return drawn_samples(tmp_path_factory)
 
 
 @pytest.fixture

@@ -30,10 +30,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import polyreel
-from polyreel import VideoSearch, media
+from polyreel import VideoSearch
 from polyreel.cli.main import app
 from polyreel.config import load
 from polyreel.core.filter_json import from_json, to_json
+from polyreel.testing.samples import drawn_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +189,7 @@ def squeezed(text: str) -> str:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with sample clips that were taken in; not to be changed."""
     folder = tmp_path_factory.mktemp("docs")
-    media.render_samples(folder / "videos")
+    shutil.copytree(drawn_samples(tmp_path_factory), folder / "videos")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         with polyreel.open() as search:

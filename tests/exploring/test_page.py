@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import polyreel
-from polyreel import exploring, media
+from polyreel import exploring
 from polyreel.core.errors import PolyreelError
 from polyreel.core.records import Text
 from polyreel.exploring.page import page
+from polyreel.testing.samples import drawn_samples
 
 from .conftest import scenes
 
@@ -145,7 +146,7 @@ def test_in_a_browser_no_title_runs_and_the_script_does(
 def filmed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The sample clips in the default stack."""
     folder = tmp_path_factory.mktemp("filmed")
-    media.render_samples(folder / "videos")
+    shutil.copytree(drawn_samples(tmp_path_factory), folder / "videos")
     (folder / "polyreel.toml").write_text("[stacks.local]\n")
     with polyreel.open("local", folder / "polyreel.toml") as search:
         assert search.ingest(folder / "videos").ok

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 import polyreel
-from polyreel import media
+from polyreel.testing.samples import drawn_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,9 +87,7 @@ def open_local() -> Iterator[OpenLocal]:
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of rendered sample clips with sidecars; not to be changed."""
-    folder = tmp_path_factory.mktemp("rendered")
-    media.render_samples(folder)
-    return folder
+    return drawn_samples(tmp_path_factory)
 
 
 def linked(clips: Clips, folder: Path, *, sidecars: bool) -> Path:

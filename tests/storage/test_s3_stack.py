@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 import polyreel
-from polyreel import media
 from polyreel.cli.main import app
 from polyreel.core.media import Media, Modality
 from polyreel.core.staging import Staging
+from polyreel.testing.samples import drawn_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +59,7 @@ NAMES = ("ball_a.mp4", "sunset_a.mp4")
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two rendered clips with sidecars."""
-    every, few = tmp_path_factory.mktemp("every"), tmp_path_factory.mktemp("few")
-    media.render_samples(every)
+    every, few = drawn_samples(tmp_path_factory), tmp_path_factory.mktemp("few")
     for name in NAMES:
         for file in every.glob(f"{name.removesuffix('.mp4')}.*"):
             shutil.copy(file, few)
