@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -126,6 +126,24 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setattr(socket.socket, "sendto", _guard_sendto(socket.socket.sendto))
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
         patch.setattr(socket, name, _guard_lookup(getattr(socket, name)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """What tests print may hold half a surrogate pair, which no process could send to the one that reports."""
+    return _sendable((yield))
+
+
+def _sendable(told: Any) -> Any:
+    match told:
+        case str():
+            return told.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_sendable(key): _sendable(value) for key, value in told.items()}
+        case list() | tuple():
+            return type(told)(map(_sendable, told))
+        case _:
+            return told
 
 
 def _guard_address(method: Callable[..., Any]) -> Callable[..., Any]:
