@@ -209,7 +209,7 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), _LINES.values(), ids=_LINES.keys())
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(20, func_only=True)
 def test_bad_input_gets_one_clear_line(spoiled: Shell, arguments: list[str], code: int, message: str) -> None:
     before = files_in(spoiled.folder)
     check_line(spoiled(*arguments), code, message)
