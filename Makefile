@@ -60,7 +60,7 @@ test: setup ## run the tests (PYTEST_ARGS="-k word" chooses, "-n 0" takes one pr
 test-with: ## run the quick tests with another Python: make test-with PYTHON=path
 	@version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || \
 	  { echo "Name a Python that runs: make test-with PYTHON=path" >&2; exit 1; }; \
-	$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$(PYTHON)" PYTEST_ARGS='-m "not slow" $(PYTEST_ARGS)'
+	$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$(PYTHON)" PYTEST_ARGS='-m "not slow" --hypothesis-profile quick $(PYTEST_ARGS)'
 
 check: format-check lint types docs build test ## all that CI checks
 

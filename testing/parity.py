@@ -52,7 +52,7 @@ class ParityContract(StoreTests):
     """Compares a store with `MemoryStore`. Inherit it as `StoreContract`, with the same fixture and hooks."""
 
     examples: ClassVar[int] = 40
-    """How many examples each test tries."""
+    """How many examples each test tries, or fewer where hypothesis' own profile says so."""
 
     phases: ClassVar[Sequence[Phase]] = (Phase.generate, Phase.shrink)
     """What is done; an example that fails is made smaller, which takes long on a slow store."""
@@ -150,7 +150,11 @@ class ParityContract(StoreTests):
         )
 
         @settings(
-            max_examples=self.examples, derandomize=True, database=None, deadline=None, phases=self.phases
+            max_examples=min(self.examples, settings().max_examples),
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=self.phases,
         )
         @given(examples)
         def try_one(example: _Example) -> None:
