@@ -237,6 +237,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "out" / "results.json"
     command = [sys.executable, "-P", "-c", CHILD, str(tmp_path / "out")]
@@ -263,6 +264,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) 
     assert all(len(each.samples) == 40 for each in after.find("search", "p50"))
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_a_whole_file_and_no_process(tmp_path: Path) -> None:
     file = tmp_path / "out" / "results.json"
     command = [sys.executable, "-P", "-c", CHILD, str(tmp_path / "out")]

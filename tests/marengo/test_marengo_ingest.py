@@ -468,7 +468,7 @@ def test_killed_with_tasks_pending_no_ticket_is_submitted_again(tmp_path: Path, 
 
 # -- a hundred ---------------------------------------------------------------------------------------------
 
-VIDEOS, SECONDS, AT_ONCE, FACTOR = 100, 2.0, 10, 1.35
+VIDEOS, SECONDS, AT_ONCE, FACTOR = 100, 4.0, 10, 1.35
 WORKERS = 15  # more than may run at once: the others hand their videos over meanwhile
 RUNS = 2  # at most: other programs on the machine only ever add time
 RATES = (
