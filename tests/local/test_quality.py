@@ -66,6 +66,7 @@ def test_windows_that_fit_the_scenes_find_better_spans(
     assert found.difference("three", "five")["mrr@10"].mean == 0
 
 
+@pytest.mark.slow
 def test_every_question_about_the_real_clips_is_answered_as_well_as_the_docs_say(
     clips: Clips, open_local: OpenLocal, tmp_path: Path
 ) -> None:

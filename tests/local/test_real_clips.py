@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from .conftest import Clips, OpenLocal
 
+pytestmark = pytest.mark.slow  # two ingests of all of them
+
 WORDLESS = {"*": {"title": "-"}}
 """A title without a word in it: what is found then is found by its pictures."""
 
