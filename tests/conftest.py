@@ -131,7 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
-    """What tests print may hold half a surrogate pair, which no process could send to the one that reports."""
+    """What tests print may hold half a surrogate pair, which no process could send to another."""
     return _sendable((yield))
 
 
