@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from pydantic import SecretStr
 
+from polyreel.core.deadline import RetryPolicy
 from polyreel.storage.s3 import S3Objects
 
 if TYPE_CHECKING:
@@ -78,4 +79,6 @@ def swift(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
 @pytest.fixture(scope="module")
 def rclone(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
     endpoint = serve("rclone", "--data", str(tmp_path_factory.mktemp("rclone") / "data"), "--fresh")
-    return Server(endpoint, "test-access", "test-secret", {"checksums": "when_required"})
+    # It writes over a file in place: on a busy machine a reader may meet a half more than five times.
+    retry = RetryPolicy(attempts=15, base=0.2, cap=1.0)
+    return Server(endpoint, "test-access", "test-secret", {"checksums": "when_required", "retry": retry})
