@@ -46,7 +46,7 @@ FENCE = re.compile(r"^( *)```([\w-]*)[^\n]*\n(.*?)^\1```$", re.DOTALL | re.MULTI
 SHOWN_ONLY = {"text", "py", "sh"}
 FRESH = re.compile(r"^\$ polyreel ingest|\.ingest\(", re.MULTILINE)
 VARIES = re.compile(
-    r"(?P<anything>\.\.\.)|(?P<number>(?<![\w:.])-?\d+\.\d+(?![\w:.]))|(?P<time>\b\d+ ms\b)"
+    r"(?P<anything> ?\.\.\.$|\.\.\.)|(?P<number>(?<![\w:.])-?\d+\.\d+(?![\w:.]))|(?P<time>\b\d+ ms\b)"
     r"|(?P<id>\b(?=[a-f]*\d)[0-9a-f]{8,}[0-9a-f-]*…?)"
 )
 LOOSELY = {
@@ -249,6 +249,8 @@ def test_a_wrong_example_is_found(block: str, message: str, tmp_path: Path) -> N
         ("0:05.0-0:06.0", "0:05.0-0:07.0", False),
         ("e3f9e70cce6a  x", "111c46b81229  x", True),
         ("a ... z", "a b\nc z", True),
+        ("a\n...", "a", True),
+        ("a\n...", "b", False),
     ],
 )
 def test_what_is_printed_is_compared_loosely(expected: str, printed: str, *, same: bool) -> None:
