@@ -13,8 +13,12 @@ from . import options, output
 from .progress import counting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..core.evaluating import Evaluation, Progress
+    from ..core.levels import Measured
     from ..core.measures import Interval
+    from ..core.media import Modality
     from .progress import Counted
 
 
@@ -48,8 +52,9 @@ def evaluate(
 ) -> None:
     """Measure how well stacks find what they should, by queries with known answers.
 
-    Prints the mean of each measure with its interval of 95 %, and for every stack but the first the paired
-    difference with the first. docs/evaluate.md has the format of FILE.
+    Prints the mean of each measure with its interval of 95 %, for every stack but the first the paired
+    difference with the first, and levels of confidence for polyreel.toml where enough queries ask by one
+    medium alone. docs/evaluate.md has the format of FILE.
 
     Example: polyreel evaluate queries.jsonl --stacks local,local_clip
     """
@@ -71,6 +76,8 @@ def evaluate(
         output.document(found.to_json())
     else:
         _show(found)
+        for stack in found.scored:
+            _show_levels(stack, found.levels(stack))
         output.message(f"{len(judged)} queries, intervals of 95 % by {found.resamples} resamples")
 
 
@@ -109,6 +116,25 @@ def _show(found: Evaluation) -> None:
             ("measure", f"{other} - {first}", ""),
             [(name, _signed(each), _verdict(each)) for name, each in found.difference(other, first).items()],
         )
+
+
+def _show_levels(stack: str, measured: Mapping[Modality, Measured]) -> None:
+    """The sections that give a stack the levels that were measured, or why there are none."""
+    from ..core.levels import called
+
+    if not measured:
+        output.message(f"no levels for {stack}: no query asks by one medium alone and is scored by cosine")
+    for medium, each in measured.items():
+        if each.levels is None:
+            output.message(f"no levels for {stack} by {medium.value}: {each.why}")
+            continue
+        output.line()
+        for name, cosines in (("right", each.right), ("wrong", each.wrong)):
+            labels = ", ".join(f"{many} {label}" for label, many in called(cosines, each.levels).items())
+            output.line(f"# best {name} video of {len(cosines)} queries: {labels}")
+        output.line(f"[stacks.{stack}.levels.{medium.value}]")
+        output.line(f"medium = {each.levels.medium:g}")
+        output.line(f"high = {each.levels.high:g}")
 
 
 def _mean(each: Interval) -> str:

@@ -36,6 +36,7 @@ def build_stack(settings: Settings, name: str | None = None) -> Stack:
         recipe=chosen.recipe,
         query_cache_mb=chosen.query_cache_mb,
         cache_results=chosen.cache_results,
+        levels=chosen.levels,
         workers=settings.ingest.workers,
         rate=settings.rates.get(chosen.kind("embedder") or chosen.kind("store") or "", Rate()),
         understanding_rate=settings.rates.get(chosen.kind("understanding") or "", Rate()),

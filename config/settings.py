@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from ..core.errors import ConfigurationError, InvalidQueryError
 from ..core.fields import FieldType, check_schema
+from ..core.levels import Levels
+from ..core.media import Modality
 from ..core.rates import Rate
 from ..core.recipe import Recipe
 from ..core.registry import kinds, nearest
@@ -52,6 +54,7 @@ class StackSettings:
         recipe: How videos are cut and sampled.
         query_cache_mb: Megabytes of vectors of queries kept in `state`; 0 keeps none.
         cache_results: Whether whole answers are kept in memory until somebody writes.
+        levels: Of confidence, by the medium of a query.
         preset: The stack that this one starts from.
     """
 
@@ -67,6 +70,7 @@ class StackSettings:
     recipe: Recipe = field(default_factory=Recipe)
     query_cache_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 64
     cache_results: bool = False
+    levels: Mapping[Modality, Levels] = field(default_factory=dict)
     preset: str | None = None
 
     def kind(self, role: str) -> str | None:

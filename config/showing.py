@@ -11,11 +11,10 @@ from ..core.errors import ConfigurationError
 from ..core.logs import redacted
 from ..core.masking import MASK
 from ..core.rates import Rate
-from ..core.recipe import Recipe
 from .build import checked_adapter
 from .hints import Key, inner, is_secret, keys_of
 from .layers import ROLES, find, merged
-from .settings import Ingest, Settings
+from .settings import Ingest, Settings, StackSettings
 from .tree import Leaf, Tree, dotted, variable
 from .values import read
 
@@ -114,10 +113,8 @@ def _source(node: Leaf | Tree) -> str:
 
 def _in_stack(leaf: Leaf, keys: Keys) -> Shown:
     part, names = leaf.path[2], leaf.path[3:]
-    if part == "recipe":
-        return _shown(leaf, get_type_hints(Recipe).get(names[0]))
     if part not in ROLES or names == ("kind",):
-        return _shown(leaf, Path if part == "state" else None)
+        return _shown(leaf, inner(keys_of(StackSettings)[part].hint, names))
     known = keys[part]
     if known is None:
         plain = names[-1] in _PATHS and isinstance(leaf.value, str) and "://" not in leaf.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -97,8 +97,13 @@ def _section(tree: Tree, hint: Any) -> Any:
         return tree
     if not hints.is_mapping(hint):
         return construct(hint, tree)
-    (_, inner) = get_args(hint) or (str, str)
-    return {name: read(node, inner) for name, node in tree.children.items()}
+    (key, inner) = get_args(hint) or (str, str)
+    names = hints.choices(key)
+    for name, node in tree.children.items():
+        if names and name not in names:
+            raise _unknown(node, names)
+    chosen = TypeAdapter(key).validate_strings if names else str
+    return {chosen(name): read(node, inner) for name, node in tree.children.items()}
 
 
 def _scalar(leaf: Leaf, hint: Any) -> Any:
@@ -171,7 +176,7 @@ def _where_to_set(tree: Tree, name: str) -> str | None:
     return f"set {variable((*tree.path, name))}, or write it under [{dotted(tree.path)}] in polyreel.toml"
 
 
-def _unknown(node: Node, keys: Mapping[str, hints.Key]) -> ConfigurationError:
+def _unknown(node: Node, keys: Iterable[str]) -> ConfigurationError:
     if node.origin.variables and len(node.path) == 1:
         return ConfigurationError(f"{node.where} is no setting", hint=nearest(variable(node.path), VARIABLES))
     return ConfigurationError(f"{node.where} is no setting", hint=nearest(node.path[-1], keys))

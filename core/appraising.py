@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import lexical
-from .embedder import Embedder, Levels
+from .embedder import Embedder
 from .fusing import likeness
-from .media import Media
+from .levels import Levels, medium_alone
+from .media import Modality
 from .part_vectors import PartVectors
 from .query_parts import Part
 from .records import Confidence, Hit, ScoreKind
@@ -20,12 +21,17 @@ Said = Callable[[Hit], dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Appraiser:
-    """Looks at the hits of one query again."""
+    """Looks at the hits of one query again.
+
+    Args:
+        levels: The stack's own, before those of the embedder.
+    """
 
     store: VectorStore
     embedder: Embedder | None
     parts: Sequence[Part]
     vectors: PartVectors
+    levels: Mapping[Modality, Levels]
 
     def appraised(self, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         """The hits, and what they are made of, with what can be said of each."""
@@ -53,7 +59,8 @@ class Appraiser:
         return found
 
     def _scores_are_likeness(self, hits: Sequence[Hit]) -> bool:
-        return len(self.parts) == 1 and not any(hit.score_kind is ScoreKind.RRF for hit in hits)
+        alone = len(self.parts) == 1 and self.parts[0].weight > 0
+        return alone and not any(hit.score_kind is ScoreKind.RRF for hit in hits)
 
     def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part]) -> list[dict[str, float]]:
         """The cosines of the hits with the parts whose vectors are known; none where the store gives none."""
@@ -71,10 +78,12 @@ class Appraiser:
         return likeness([record.content if record else None for record in found], vectors)
 
     def _levels(self) -> Levels | None:
-        """What the embedder knows of cosines with one medium; of all else nothing is known."""
-        if self.embedder is None or len(self.parts) != 1 or not isinstance(self.parts[0].media, Media):
+        """What is known of cosines with one medium; of all else nothing is."""
+        medium = medium_alone(self.parts)
+        if medium is None:
             return None
-        return self.embedder.levels.get(self.parts[0].media.modality)
+        measured = self.embedder.levels if self.embedder else {}
+        return self.levels.get(medium) or measured.get(medium)
 
 
 def _appraised(hit: Hit, said: Said, levels: Levels | None) -> Hit:
@@ -87,8 +96,4 @@ def _appraised(hit: Hit, said: Said, levels: Levels | None) -> Hit:
 
 
 def _confidence(hit: Hit, levels: Levels) -> Confidence | None:
-    if hit.score_kind is not ScoreKind.COSINE:
-        return None
-    if hit.score >= levels.high:
-        return Confidence.HIGH
-    return Confidence.MEDIUM if hit.score >= levels.medium else Confidence.LOW
+    return levels.confidence(hit.score) if hit.score_kind is ScoreKind.COSINE else None

@@ -17,6 +17,7 @@ from .adapter import Adapter
 from .checks import check_vector
 from .deadline import poll
 from .errors import InvalidQueryError, MediaError, RateLimitedError, UnavailableError, UnsupportedError
+from .levels import Levels
 from .media import Frame, Media, Modality
 from .orders import Failed, Order, Pending, Segments, Ticket
 from .records import Vector
@@ -56,19 +57,6 @@ class HandOver:
     types: frozenset[str] = frozenset()
     public_only: bool = False
     inline_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """What the cosine of a query of one medium with a record says, as measured for one embedder.
-
-    Args:
-        medium: One wrong video of twenty reached it; what lies below can't be told from chance.
-        high: No wrong video reached it.
-    """
-
-    medium: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +108,8 @@ class Embedder(Adapter, ABC):
     accepts: Mapping[Modality, HandOver]
     """Of queries, and of clips where those are taken."""
     levels: ClassVar[Mapping[Modality, Levels]] = MappingProxyType({})
-    """How surely a hit of a query by one medium is right, by its cosine; only what was measured."""
+    """How surely a hit of a query by one medium is right, by its cosine; only what was measured. A stack may
+    have levels of its own (`Stack.levels`)."""
     whole_video: HandOver = HandOver(frozenset({"file"}))
     """Of the videos that `submit` takes."""
     upload_timeout: float = 3600.0

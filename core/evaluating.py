@@ -19,6 +19,7 @@ from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import F, Filter
 from .judgements import Judged, at
+from .levels import Measured, measured, medium_alone
 from .measures import (
     DEPTH,
     RANKING,
@@ -32,6 +33,8 @@ from .measures import (
     span_measures,
     temporal_iou,
 )
+from .media import Modality
+from .records import ScoreKind
 
 if TYPE_CHECKING:
     from .manifest import Manifest
@@ -56,6 +59,8 @@ class Scored:
         measures: By name: those of `RANKING`, and of `SPANS` where there are spans.
         seconds: That the search for videos took.
         usage: What providers counted for it.
+        medium: That it asked by alone; None of any other query.
+        cosines: Of the videos in `found`, by their ids; empty where scores are of another kind.
     """
 
     id: str
@@ -65,6 +70,8 @@ class Scored:
     measures: Mapping[str, float]
     seconds: float = 0.0
     usage: Mapping[str, float] = field(default_factory=dict)
+    medium: Modality | None = None
+    cosines: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel evaluate --json`."""
@@ -72,6 +79,7 @@ class Scored:
             "id": self.id,
             "ranks": dict(self.ranks),
             "found": list(self.found),
+            "cosines": {id: round(cosine, 6) for id, cosine in self.cosines.items()},
             **({} if self.iou is None else {"iou": round(self.iou, 6)}),
             "measures": {name: round(value, 6) for name, value in self.measures.items()},
             "seconds": round(self.seconds, 6),
@@ -109,6 +117,10 @@ class Evaluation:
             values[name] = [each.measures[name] - theirs[each.id] for each in own if each.id in theirs]
         return {name: self._interval(each) for name, each in values.items() if each}
 
+    def levels(self, stack: str) -> dict[Modality, Measured]:
+        """What the cosines of a stack say, by the medium of those queries that ask by one alone."""
+        return measured(self.scored[stack])
+
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel evaluate --json`."""
         first, *others = self.scored
@@ -125,6 +137,7 @@ class Evaluation:
             "measures": {name: each.to_json() for name, each in self.measures(stack).items()},
             "median_seconds": round(median(each.seconds for each in scored), 6),
             "usage": _summed(each.usage for each in scored),
+            "levels": {medium.value: each.to_json() for medium, each in self.levels(stack).items()},
             "queries": [each.to_json() for each in scored],
         }
 
@@ -213,11 +226,22 @@ def ask(search: VideoSearch, judged: Judged, right: Answers) -> Scored:
         (result,) = search.search_many([replace(query, group_by="video", limit=DEPTH)])
         iou = _iou(search, query, right) if right.spans else None
     found = tuple(hit.video_id for hit in result.hits)
+    cosines = {hit.video_id: hit.score for hit in result.hits if hit.score_kind is ScoreKind.COSINE}
     places = {video: rank for rank, video in enumerate(found, start=1)}
     measures = ranking_measures(found, right.grades)
     measures |= {} if iou is None else span_measures(iou)
     ranks = {video: places.get(video) for video in right.grades}
-    return Scored(judged.id, found, ranks, iou, measures, result.timing["total"], dict(result.usage))
+    return Scored(
+        judged.id,
+        found,
+        ranks,
+        iou,
+        measures,
+        result.timing["total"],
+        dict(result.usage),
+        medium_alone(query.parts()),
+        cosines,
+    )
 
 
 def _iou(search: VideoSearch, query: Query, right: Answers) -> float:

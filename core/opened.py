@@ -111,6 +111,7 @@ class OpenStack:
             stack.recipe,
             caches.vectors,
             caches.answers,
+            stack.levels,
             stack=stack,
         )
 

@@ -20,6 +20,7 @@ from .errors import InvalidQueryError, UnsupportedError
 from .filter_json import to_json
 from .filters import F
 from .fusing import Shown, order, places
+from .levels import Levels
 from .media import MediaTools, Modality
 from .part_vectors import PartVectors
 from .query import Query
@@ -70,6 +71,7 @@ class Planner:
         recipe: How they are cut where they are too long for the embedder.
         vectors: Keeps what was embedded, for the next time.
         answers: Keeps whole pages.
+        levels: The stack's own of confidence.
     """
 
     store: VectorStore
@@ -79,6 +81,7 @@ class Planner:
     recipe: Recipe
     vectors: QueryCache | None = None
     answers: ResultCache | None = None
+    levels: Mapping[Modality, Levels] = field(default_factory=dict)
 
     def answer(self, queries: Sequence[Query], *, seen: Sequence[Hit] = ()) -> list[Page]:
         """A page of each query; what all of them ask at the same time goes to the store in one batch.
@@ -102,7 +105,7 @@ class Planner:
             fusion = wanted.fusion or self._default_fusion(parts)
             ranking = self._ranking(wanted, vectors, parts, fusion)
             found = yield from self._found(wanted, ranking)
-            hits = Appraiser(self.store, self.embedder, parts, vectors).appraised(found)
+            hits = Appraiser(self.store, self.embedder, parts, vectors, self.levels).appraised(found)
         run.timing["total"] = time.perf_counter() - began
         explain = self._explain(wanted, fusion, run)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))

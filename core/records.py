@@ -143,7 +143,7 @@ class Record:
 
 
 class Confidence(StrEnum):
-    """How surely a hit is what was asked for, by what is known of the embedder's scores."""
+    """How surely a hit is what was asked for, by what is known of cosines (`core.levels`)."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -190,7 +190,8 @@ class Hit:
         similarity: The similarity to each part of the query, by the part's name. Parts that the model joined
             in one call have one only where their own vectors cost nothing (`Embedder.free`), or are kept.
         retrieval: The score that it was found with, and its kind, where a reranker gave it another one.
-        confidence: None where nothing is known of such scores (`Embedder.levels`).
+        confidence: By its cosine, where the query asks by one medium alone and levels of that medium were
+            measured: the stack's own (`Stack.levels`), else its embedder's (`Embedder.levels`). Else None.
         members: Of a video, its best clips, the best first, where more than one was asked for.
         verdicts: On each criterion of `verify`; empty where the hit wasn't looked at.
     """

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from .embedder import Embedder
 from .errors import ConfigurationError
 from .fields import FieldType
+from .levels import Levels
+from .media import Modality
 from .objects import ObjectStore
 from .rates import Rate
 from .recipe import Recipe
@@ -40,6 +42,7 @@ class Stack:
         reranker: Puts the best candidates of a search into another order; None where there is none.
         query_cache_mb: Megabytes of vectors of queries kept in `state`; 0 keeps none.
         cache_results: Whether whole answers are kept in memory until somebody writes.
+        levels: Of confidence, by the medium of a query; they go before those that the embedder has.
         understanding: A model that looks at videos and answers; None where none is configured.
         understanding_rate: What its tokens cost.
     """
@@ -57,6 +60,7 @@ class Stack:
     reranker: Reranker | None = None
     query_cache_mb: int = 64
     cache_results: bool = False
+    levels: Mapping[Modality, Levels] = field(default_factory=dict)
     understanding: VideoUnderstanding | None = None
     understanding_rate: Rate = field(default_factory=Rate)
 

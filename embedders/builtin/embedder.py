@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ...core.embedder import ClipInput, Embedded, Embedder, HandOver, Levels, Takes
+from ...core.embedder import ClipInput, Embedded, Embedder, HandOver, Takes
 from ...core.errors import InvalidQueryError
+from ...core.levels import Levels
 from ...core.media import Media, Modality
 from ...core.records import Vector
 from ...core.space import Space

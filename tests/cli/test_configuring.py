@@ -83,6 +83,9 @@ def test_every_setting_is_shown_with_its_source(shell: Shell, monkeypatch: pytes
     )
     (shell.folder / ".env").write_text("POLYREEL_STACKS__LOCAL__RECIPE__FPS=1.5\n")
     monkeypatch.setenv("POLYREEL_STACKS__LOCAL__STORE__PATH", "elsewhere")
+    monkeypatch.setenv("POLYREEL_STACKS__LOCAL__QUERY_CACHE_MB", "8")
+    for level in ("MEDIUM", "HIGH"):
+        monkeypatch.setenv(f"POLYREEL_STACKS__LOCAL__LEVELS__TEXT__{level}", "0.25")
     settings = shell("config", "show", "--json").document["settings"]
     shown = {each["key"]: (each["value"], each["source"]) for each in settings}
     assert shown["stacks.local.collection"] == ("holiday", "polyreel.toml")
@@ -92,6 +95,9 @@ def test_every_setting_is_shown_with_its_source(shell: Shell, monkeypatch: pytes
         str(shell.folder / "elsewhere"),
         "POLYREEL_STACKS__LOCAL__STORE__PATH",
     )
+    level = "POLYREEL_STACKS__LOCAL__LEVELS__TEXT__HIGH"
+    assert shown["stacks.local.levels.text.high"] == (0.25, level)
+    assert shown["stacks.local.query_cache_mb"] == (8, "POLYREEL_STACKS__LOCAL__QUERY_CACHE_MB")
     assert shown["stacks.local.embedder.kind"] == ("builtin", "the preset local")
     assert shown["stacks.local.recipe.window"] == (5.0, "default")
     assert shown["stack"][0] == "local"

@@ -77,6 +77,34 @@ FILES = {
         "[ingest]\nworkers = 0",
         "ingest.workers in polyreel.toml is 0 (int); it must be greater than or equal to 1",
     ),
+    "levels of a mistyped medium": (
+        "[stacks.local.levels.txt]\nmedium = 0.2\nhigh = 0.3",
+        "stacks.local.levels.txt in polyreel.toml is no setting; did you mean 'text'?",
+    ),
+    "a mistyped level": (
+        "[stacks.local.levels.text]\nmedum = 0.2\nhigh = 0.3",
+        "stacks.local.levels.text.medum in polyreel.toml is no setting; did you mean 'medium'?",
+    ),
+    "one level of two": (
+        "[stacks.local.levels.text]\nmedium = 0.2",
+        "stacks.local.levels.text in polyreel.toml lacks the key 'high'",
+    ),
+    "levels without a medium": (
+        "[stacks.local.levels]\ntext = 0.2",
+        "stacks.local.levels.text in polyreel.toml must be a section, [stacks.local.levels.text]",
+    ),
+    "text for a level": (
+        "[stacks.local.levels.text]\nmedium = '0.2'\nhigh = 0.3",
+        "stacks.local.levels.text.medium in polyreel.toml is '0.2'; it must be a number",
+    ),
+    "levels the wrong way round": (
+        "[stacks.local.levels.text]\nmedium = 0.3\nhigh = 0.2",
+        "stacks.local.levels.text in polyreel.toml: medium is 0.3, which is above high, 0.2",
+    ),
+    "a level in percent": (
+        "[stacks.local.levels.text]\nmedium = 21\nhigh = 27",
+        "stacks.local.levels.text in polyreel.toml: medium is 21; it must be a cosine, from -1 to 1",
+    ),
     "infinity": (
         "[stacks.local.store]\nlock_wait = inf",
         "stacks.local.store.lock_wait in polyreel.toml is inf (float); it must be a finite number",

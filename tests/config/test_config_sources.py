@@ -13,6 +13,8 @@ from polyreel.config import build_stack, init_text, load
 from polyreel.config.shipped import presets
 from polyreel.core.errors import ConfigurationError
 from polyreel.core.fields import FieldType
+from polyreel.core.levels import Levels
+from polyreel.core.media import Modality
 from polyreel.core.recipe import Recipe, Segmentation
 from polyreel.core.records import Channel, Scope
 
@@ -93,6 +95,19 @@ def test_a_place_of_the_records_replaces_that_of_a_preset_but_not_the_users_own(
     assert load().stack("local").store.children.keys() == {"kind", "url", "path"}  # which the store refuses
     monkeypatch.setenv("POLYREEL_STACKS__LOCAL__OBJECTS__PATH", "there")
     assert load().stack("local").objects["path"] == "there"
+
+
+def test_levels_are_those_of_all_sources_by_the_medium_of_the_query(
+    adapters: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert build_stack(load()).levels == {}
+    Path("polyreel.toml").write_text(
+        "[stacks.local.levels]\ntext = { medium = 0.2, high = 0.3 }\nvideo = { medium = 0, high = 1 }\n"
+    )
+    monkeypatch.setenv("POLYREEL_STACKS__LOCAL__LEVELS__TEXT__HIGH", "0.4")
+    levels = build_stack(load()).levels
+    assert levels == {Modality.TEXT: Levels(0.2, 0.4), Modality.VIDEO: Levels(0, 1)}
+    assert {type(medium) for medium in levels} == {Modality}
 
 
 @pytest.mark.parametrize("top", range(4))

@@ -58,6 +58,13 @@ VARIABLES = {
         {"POLYREEL_INGEST__WORKERS": "many"},
         "POLYREEL_INGEST__WORKERS in {} is 'many'; it must be a whole number",
     ),
+    "a level that is no number": (
+        {
+            "POLYREEL_STACKS__LOCAL__LEVELS__TEXT__MEDIUM": "some",
+            "POLYREEL_STACKS__LOCAL__LEVELS__TEXT__HIGH": "1",
+        },
+        "POLYREEL_STACKS__LOCAL__LEVELS__TEXT__MEDIUM in {} is 'some'; it must be a number",
+    ),
     "a list without brackets": (
         {"POLYREEL_STACKS__LOCAL__RECIPE__SCOPES": "clip"},
         (
@@ -77,8 +84,8 @@ VARIABLES = {
         {"POLYREEL_STACKS__LOCAL____PATH": "x"},
         (
             "POLYREEL_STACKS__LOCAL____PATH in {} is no setting; "
-            "known are cache_results, collection, embedder, fields, objects, preset, query_cache_mb, recipe, "
-            "reranker, state, store, understanding"
+            "known are cache_results, collection, embedder, fields, levels, objects, preset, "
+            "query_cache_mb, recipe, reranker, state, store, understanding"
         ),
     ),
 }

@@ -11,11 +11,12 @@ import pytest
 from polyreel import media
 from polyreel.bench import clip_queries
 from polyreel.core.evaluating import evaluate
-from polyreel.core.judgements import read_judgements
+from polyreel.core.judgements import Judged, Relevant, read_judgements
+from polyreel.core.levels import called
+from polyreel.core.media import Modality
+from polyreel.core.query import Query
 
 if TYPE_CHECKING:
-    from polyreel.core.judgements import Judged
-
     from .conftest import Clips, OpenLocal
 
 FRAMES = {
@@ -64,6 +65,30 @@ def test_windows_that_fit_the_scenes_find_better_spans(
     spans = {each.id: each.iou for each in found.scored["three"] if each.iou is not None}
     assert spans["frame of the fish"] == pytest.approx(1.0, abs=0.01)
     assert found.difference("three", "five")["mrr@10"].mean == 0
+
+
+def test_levels_measured_on_rendered_clips_tell_right_videos_from_wrong_ones(
+    rendered: Path, open_local: OpenLocal, tmp_path: Path
+) -> None:
+    search = open_local(tmp_path)
+    search.ingest(rendered)
+    videos = [path for path in sorted(rendered.iterdir()) if path.suffix in (".mp4", ".webm")]
+    asked = []
+    for path in videos:
+        scene = path.stem.removesuffix("_a").removesuffix("_b")
+        relevant = tuple(Relevant(each.name) for each in videos if each.stem.startswith(scene))
+        for at in (500, 1700, 3900, 5300):
+            picture = tmp_path / f"{path.stem}-{at}.jpg"
+            media.thumbnail(path, picture, at_ms=at, size=320)
+            asked.append(Judged(Query(image=picture), relevant, picture.stem))
+    found = evaluate({"local": search}, asked).levels("local")[Modality.IMAGE]
+    levels = found.levels
+    assert levels is not None
+    assert len(found.wrong) == len(asked) == 32
+    assert called(found.wrong, levels) == {"high": 0, "medium": 1, "low": 31}
+    right = called(found.right, levels)
+    assert right["high"] + right["medium"] >= 28
+    assert right["high"] > right["medium"]
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ import pytest
 
 from polyreel import media
 from polyreel.backends.memory import MemoryStore
-from polyreel.core.embedder import Embedded, Embedder, HandOver, Levels, Takes
+from polyreel.core.embedder import Embedded, Embedder, HandOver, Takes
+from polyreel.core.levels import Levels
 from polyreel.core.media import Media, Modality
 from polyreel.core.records import Channel, Record, Text
 from polyreel.core.search import VideoSearch

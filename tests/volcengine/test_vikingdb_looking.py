@@ -9,6 +9,8 @@ import pytest
 import polyreel
 from polyreel import Query, exploring, media
 from polyreel.core.filters import F
+from polyreel.core.media import Modality
+from polyreel.core.records import Confidence, ScoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,8 @@ def search(cloud: Cloud, videos: Path, tmp_path_factory: pytest.TempPathFactory)
             patch.setenv(name, value)
         patch.setenv("POLYREEL_STACKS__VIKINGDB_TOS__COLLECTION", "looking")
         patch.setenv("POLYREEL_STACKS__VIKINGDB_TOS__FIELDS__CATEGORY", "string")
+        patch.setenv("POLYREEL_STACKS__VIKINGDB_TOS__LEVELS__TEXT__MEDIUM", "0.005")
+        patch.setenv("POLYREEL_STACKS__VIKINGDB_TOS__LEVELS__TEXT__HIGH", "0.015")
         with polyreel.open("vikingdb_tos") as search:
             shelves = {"ball_a.mp4": {"category": "sport"}, "ball_b.mp4": {"category": "sport"}}
             assert search.ingest(videos, described=shelves).ok
@@ -46,6 +50,14 @@ def test_examples_and_words_recommend_and_examples_never_come_back(search: Video
     assert {ball, sunset}.isdisjoint(hit.video_id for hit in found)
     only = search.recommend(ball, category="sport")
     assert [hit.video_id for hit in only] == [video(search, "ball b")]
+
+
+def test_hits_have_labels_by_levels_of_the_stack(search: VideoSearch) -> None:
+    levels = search.stack.levels[Modality.TEXT]
+    found = search.search("a red ball", limit=20).hits
+    assert {hit.score_kind for hit in found} == {ScoreKind.COSINE}
+    assert [hit.confidence for hit in found] == [levels.confidence(hit.score) for hit in found]
+    assert {hit.confidence for hit in found} == set(Confidence)
 
 
 def test_values_are_counted_by_a_scan(search: VideoSearch) -> None:
