@@ -121,4 +121,4 @@ def called(cosines: Iterable[float], levels: Levels) -> dict[str, int]:
 
 def _above(cosine: float) -> float:
     """The least level that a cosine doesn't reach."""
-    return (math.floor(cosine * _STEPS + 1e-6) + 1) / _STEPS  # 0.29 * 100 is a little less than 29
+    return (math.floor(cosine * _STEPS) + 1) / _STEPS
