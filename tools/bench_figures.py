@@ -27,6 +27,7 @@ from polyreel.bench.results import Measure, Results
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- figures: (?P<name>[\w-]+) -->\n).*?(?=<!-- end figures -->)", re.DOTALL)
+_FOLDERS = re.compile(r"(?<!\S)/\S*/")  # of the machine that measured
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _WIDTH = 118  # characters of a line
 _SIZE = (1280, 1500)  # pixels of the picture: the table, and the first charts
@@ -99,7 +100,7 @@ def _written(found: dict[str, Results]) -> Callable[[re.Match[str]], str]:
 
 def figures(results: Results) -> str:
     """How it was measured, the table, and what is missing."""
-    troubles = [f"- {line}" for line in summary(results).troubles]
+    troubles = [f"- {_FOLDERS.sub('…/', line)}" for line in summary(results).troubles]
     missing = ["", "What is missing:", "", *troubles] if troubles else []
     return "\n".join([_how(results), "", *_table(results), *missing])
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     sample = Sample(name="p50", value=0, unit="ms")
     results.put(Measure.of("one", "search", sample, [1.0, 3.0]))
     results.put(Measure.of("cloud", "search", sample, [7.0]))
-    results.keep(Outcome(stack="cloud", step="cold", state="failed", reason="it broke"), [])
+    results.keep(Outcome(stack="cloud", step="cold", state="failed", reason="/a/b/x.db: it broke"), [])
     write(results, tmp_path / "results.json")
     (tmp_path / "page.md").write_text(PAGE)
     return tmp_path
@@ -59,7 +59,7 @@ def test_a_table_says_how_it_was_measured_and_what_is_missing(folder: Path) -> N
     assert "| search p50, ms | 2 (1 to 3) | 7 |" in text
     assert "`--rounds 2 --turn 3`); 2026-11-26, 1.5 minutes; 2 processors" in prose
     assert "load average of 0.5 to 2 as" in prose
-    assert "- cloud (emulated), cold: failed: it broke" in text
+    assert "- cloud (emulated), cold: failed: …/x.db: it broke" in text
     assert "bygone" not in text
     assert text.endswith(LARGE)
 
