@@ -19,13 +19,15 @@ from polyreel.testing.embedders import ColourEmbedder
 from polyreel.testing.vectorizing import VectorizingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from polyreel.core.query import Query
     from polyreel.core.result import Result
 
     from .conftest import OpenSearch, PictureOf
+
+    Given = Callable[[VideoSearch, Mapping[Modality, Levels]], VideoSearch]
 
 LEVELS = Levels(medium=0.6, high=0.9)
 ALL_LABELS = {Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW}
@@ -40,9 +42,18 @@ class MeasuredEmbedder(ColourEmbedder):
     }
 
 
-def given(search: VideoSearch, levels: Mapping[Modality, Levels]) -> VideoSearch:
+@pytest.fixture
+def given() -> Iterator[Given]:
     """The same stack with levels of its own."""
-    return VideoSearch(replace(search.stack, levels=levels), media)
+    opened: list[VideoSearch] = []
+
+    def give(search: VideoSearch, levels: Mapping[Modality, Levels]) -> VideoSearch:
+        opened.append(VideoSearch(replace(search.stack, levels=levels), media))
+        return opened[-1]
+
+    yield give
+    for search in opened:
+        search.close()
 
 
 def labels(result: Result) -> set[Confidence | None]:
@@ -52,7 +63,7 @@ def labels(result: Result) -> set[Confidence | None]:
 
 @pytest.mark.parametrize("vectorizes", [False, True])
 def test_any_stack_has_labels_by_levels_of_its_own(
-    open_search: OpenSearch, videos: Path, picture: PictureOf, *, vectorizes: bool
+    open_search: OpenSearch, given: Given, videos: Path, picture: PictureOf, *, vectorizes: bool
 ) -> None:
     """Also one without an embedder; for the medium that they are of, and no other."""
     search = open_search(store=VectorizingStore(ColourEmbedder()) if vectorizes else None, copy=vectorizes)
@@ -69,7 +80,7 @@ def test_any_stack_has_labels_by_levels_of_its_own(
 
 
 def test_levels_of_the_stack_go_before_those_of_the_embedder(
-    open_search: OpenSearch, videos: Path, picture: PictureOf
+    open_search: OpenSearch, given: Given, videos: Path, picture: PictureOf
 ) -> None:
     search = open_search(embedder=MeasuredEmbedder())
     search.ingest(videos)
@@ -80,7 +91,7 @@ def test_levels_of_the_stack_go_before_those_of_the_embedder(
 
 
 def test_several_parts_and_what_is_unwanted_get_no_label(
-    open_search: OpenSearch, videos: Path, picture: PictureOf
+    open_search: OpenSearch, given: Given, videos: Path, picture: PictureOf
 ) -> None:
     search = open_search()
     search.ingest(videos)
