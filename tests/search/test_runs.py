@@ -77,9 +77,10 @@ def test_a_stop_lets_work_in_flight_finish_and_begins_nothing_new() -> None:
 
 
 def test_a_closed_run_waits_for_what_has_begun_drops_the_rest_and_leaves_no_thread() -> None:
-    release, finished = threading.Event(), []
+    release, begun, finished = threading.Event(), threading.Semaphore(0), []
 
     def work(number: int) -> int:
+        begun.release()
         if number > 1:
             assert release.wait(10)
         finished.append(number)
@@ -87,6 +88,8 @@ def test_a_closed_run_waits_for_what_has_begun_drops_the_rest_and_leaves_no_thre
 
     results = concurrently(work, range(1, 50), workers=2, stop=Stop())
     assert next(results) == 1
+    for _ in range(3):
+        assert begun.acquire(timeout=10)
     timer = threading.Timer(0.2, release.set)
     timer.start()
     results.close()
