@@ -10,10 +10,10 @@ from . import options, output
 
 if TYPE_CHECKING:
     from ..core.frameplan import FramePlan
+    from ..core.questions import Piece, Reply
     from ..core.rates import Rate
     from ..core.result import Result
     from ..core.search import VideoSearch
-    from ..core.understanding import Piece, Reply
 
 Fps = Annotated[
     float | None, typer.Option("--fps", help="Frames a second that the model sees; its setting if left out.")

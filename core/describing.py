@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .enriching import Listener as HeardEnriched
     from .events import Events, Schema
     from .frameplan import FramePlan
+    from .questions import Listener as Heard
+    from .questions import Reply
     from .running import Stop
-    from .understanding import Listener as Heard
-    from .understanding import Reply
     from .viewing import Subject, Viewer
 
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from .errors import InvalidQueryError
 from .fields import shown
+from .questions import Reply
 from .structured import UnreadableError, seconds, structured
-from .understanding import Reply
 from .viewing import Asked, Subject, Viewer
 
 _ASK = (

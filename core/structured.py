@@ -13,7 +13,7 @@ from typing import TypeVar
 from .errors import PolyreelError, RetryableError, UnavailableError
 from .fields import shown
 from .journal import Journal
-from .understanding import PaidError, Reply
+from .questions import PaidError, Reply
 from .viewing import Asked, Found, Viewer
 
 T = TypeVar("T")

@@ -23,13 +23,14 @@ from .journal import Journal
 from .logs import LOGGER
 from .manifest import Manifest
 from .media import Media, MediaTools, Modality, VideoInfo
+from .questions import Listener, Question, Reply, Shown, Way
 from .rates import Rate
 from .records import Hit, Record, Scope
 from .remotes import sha256_of
 from .saving import Saver
 from .sources import Remote, Source
 from .staging import Staging
-from .understanding import Listener, Question, Reply, Shown, VideoUnderstanding, Way
+from .understanding import VideoUnderstanding
 
 DESCRIBE = (
     "Describe what happens in this video, in the order of time, with the time of each event as mm:ss. "

@@ -26,7 +26,8 @@ import pytest
 from .. import media
 from ..core.errors import InvalidQueryError, MediaError, NotFoundError, UnsupportedError
 from ..core.media import Media, Modality
-from ..core.understanding import Piece, Question, Shown, VideoUnderstanding, Way
+from ..core.questions import Piece, Question, Shown, Way
+from ..core.understanding import VideoUnderstanding
 
 
 class UnderstandingContract:

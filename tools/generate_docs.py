@@ -36,9 +36,9 @@ from polyreel.core.events import Event, Events
 from polyreel.core.filters import OPERATORS, TRUE_ON_NULL, Op
 from polyreel.core.frameplan import FramePlan
 from polyreel.core.manifest import Manifest
+from polyreel.core.questions import Reply
 from polyreel.core.records import Verdict
 from polyreel.core.report import IngestReport, VideoReport
-from polyreel.core.understanding import Reply
 
 ROOT = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)

@@ -10,8 +10,8 @@ import pytest
 
 from polyreel.core.errors import InvalidQueryError, MediaError
 from polyreel.core.media import Modality
+from polyreel.core.questions import PaidError, Question, Reply, Way
 from polyreel.core.structured import UnreadableError, UnusableError, parsed, seconds
-from polyreel.core.understanding import PaidError, Question, Reply, Way
 from polyreel.testing.ark import Emulator
 from polyreel.testing.faults import Fault
 from polyreel.understanding.ark.adapter import ArkUnderstanding

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import MediaError, NotFoundError, PolyreelError, RejectedError, UnavailableError
 from polyreel.core.media import Media, Modality
-from polyreel.core.understanding import Question, Shown, Way
+from polyreel.core.questions import Question, Shown, Way
 from polyreel.testing.ark import Emulator
 from polyreel.testing.emulation import Answered, Seen, answering
 from polyreel.testing.faults import Fault, Faults

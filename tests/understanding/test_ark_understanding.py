@@ -24,7 +24,7 @@ from polyreel.core.errors import (
     UnavailableError,
 )
 from polyreel.core.media import Media, Modality
-from polyreel.core.understanding import PaidError, Piece, Question, Shown, Way
+from polyreel.core.questions import PaidError, Piece, Question, Shown, Way
 from polyreel.testing.ark import Emulator, Said
 from polyreel.testing.faults import Fault
 from polyreel.testing.understanding import UnderstandingContract

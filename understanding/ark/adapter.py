@@ -12,9 +12,10 @@ from ...core.errors import ConfigurationError, MediaError, PolyreelError, Unsupp
 from ...core.frameplan import family_of
 from ...core.logs import conceal
 from ...core.media import Modality
+from ...core.questions import Handed, Listener, Question, Reply, Shown
 from ...core.registry import missing
 from ...core.secret import Secret
-from ...core.understanding import Handed, Listener, Question, Reply, Shown, VideoUnderstanding
+from ...core.understanding import VideoUnderstanding
 from . import chat, limits, responses
 from .limits import Api, Handing
 from .shape import broken, counts, table, words

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...core.errors import UnavailableError
 from ...core.media import Modality
-from ...core.understanding import Listener, Piece, Question, Reply, Shown
+from ...core.questions import Listener, Piece, Question, Reply, Shown
 from .items import address
 from .shape import counts, table, tables, words
 

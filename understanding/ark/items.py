@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from ...core.errors import UnsupportedError
-from ...core.understanding import Shown, Way
+from ...core.questions import Shown, Way
 
 _IN_DATA = {"video/quicktime": "video/mov"}
 """A `data:` address calls this type otherwise than a server does (Ark, "video understanding")."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ...core.embedder import HandOver
-from ...core.understanding import Way
+from ...core.questions import Way
 
 MODEL = "doubao-seed-1-6-251015"
 FPS = (0.2, 5.0)

@@ -9,7 +9,7 @@ from typing import Any
 from ...core.ark import refusal
 from ...core.errors import UnavailableError
 from ...core.media import Modality
-from ...core.understanding import Listener, Piece, Question, Reply, Shown, Way
+from ...core.questions import Listener, Piece, Question, Reply, Shown, Way
 from .items import address
 from .shape import counts, table, tables, words
 
