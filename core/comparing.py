@@ -12,7 +12,7 @@ from .errors import IntegrityError, MediaError, NotFoundError
 from .fields import Schema, Value, check_fields
 from .making import Maker
 from .manifest import Manifest, Manifests
-from .remotes import Fetcher, sha256_of
+from .remotes import Fetcher, known_sha256
 from .report import Outcome
 from .sources import Source
 from .space import digest
@@ -77,17 +77,12 @@ class Comparer:
             MediaError: It is a device, a pipe or a socket, which may never end.
             NotFoundError: It can't be read.
         """
-        journal = self.maker.journal
         try:
             if path.exists() and not path.is_file():
                 raise MediaError(f"{path} is no regular file", hint="name a video file")
-            known = journal.sha256(path)
-            if known is None:
-                known = sha256_of(path)
-                journal.remember_sha256(path, known)
+            return known_sha256(path, self.maker.journal)
         except OSError as error:
             raise NotFoundError(f"{path} can't be read: {error.strerror}") from error
-        return known
 
     def plan(self, source: Source, video_id: str) -> Plan:
         """What is to be done with a file.

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from .enriching import Listener as HeardEnriched
     from .events import Events, Schema
     from .frameplan import FramePlan
+    from .locating import Subject
     from .questions import Listener as Heard
     from .questions import Reply
     from .running import Stop
-    from .viewing import Subject, Viewer
+    from .viewing import Viewer
 
 
 class Describing(LookingUp):
@@ -81,7 +82,8 @@ class Describing(LookingUp):
             after: The reply that this follows up.
             listener: Hears the answer as it comes.
         """
-        from .viewing import Asked, after_id, several
+        from .locating import several
+        from .viewing import Asked, after_id
 
         how = Asked(fps, thinking, max_tokens, after_id(after), listener)
         pictures = [image] if isinstance(image, str | Path) else image

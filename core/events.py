@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from .errors import InvalidQueryError
 from .fields import shown
+from .locating import Subject
 from .questions import Reply
 from .structured import UnreadableError, seconds, structured
-from .viewing import Asked, Subject, Viewer
+from .viewing import Asked, Viewer
 
 _ASK = (
     "Find the events in this video, in the order of time. You see pictures only and hear no sound.{more}\n"

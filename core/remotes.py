@@ -133,5 +133,14 @@ def sha256_of(path: Path) -> str:
     return hashed.hexdigest()
 
 
+def known_sha256(path: Path, journal: Journal) -> str:
+    """The digest of a local file, which is read only where the journal doesn't know it."""
+    known = journal.sha256(path)
+    if known is None:
+        known = sha256_of(path)
+        journal.remember_sha256(path, known)
+    return known
+
+
 def _identity(remote: Remote) -> str:
     return same_file(remote.name if remote.key else remote.address)

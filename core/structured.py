@@ -13,8 +13,9 @@ from typing import TypeVar
 from .errors import PolyreelError, RetryableError, UnavailableError
 from .fields import shown
 from .journal import Journal
+from .locating import Found
 from .questions import PaidError, Reply
-from .viewing import Asked, Found, Viewer
+from .viewing import Asked, Viewer
 
 T = TypeVar("T")
 

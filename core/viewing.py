@@ -1,34 +1,32 @@
-"""Asking a model about videos and pictures: files found, cut, handed over by size, remembered, asked about.
+"""Asking a model about videos and pictures: cut, handed over by size, asked about, and what that cost.
 
-A question names files, addresses, videos or records of the collection. What is uploaded is remembered in the
-journal by content, span and frames a second, so that the next question uses it again until it expires.
+A question names files, addresses, videos or records of the collection (`core.locating`). What is uploaded is
+used again by the next question (`core.remembered`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from .addresses import file_name, is_uri, lasting, local_path
 from .contenttypes import picture_type, video_type
-from .errors import InvalidQueryError, MediaError, NotFoundError, UnsupportedError
-from .fields import shown
+from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .frameplan import FramePlan
 from .journal import Journal
+from .locating import Found, Locator, Subject
 from .logs import LOGGER
 from .manifest import Manifest
-from .media import Media, MediaTools, Modality, VideoInfo
+from .media import Media, MediaTools, Modality
 from .questions import Listener, Question, Reply, Shown, Way
 from .rates import Rate
-from .records import Hit, Record, Scope
-from .remotes import sha256_of
+from .records import Record
+from .remembered import Remembered
 from .saving import Saver
-from .sources import Remote, Source
 from .staging import Staging
 from .understanding import VideoUnderstanding
 
@@ -38,34 +36,7 @@ DESCRIBE = (
 )
 """What is asked where nobody asks anything else."""
 
-_SOON = 300.0  # seconds before its end at which a remembered file isn't used any more
 _WHOLE = 50  # milliseconds by which a span may differ from the whole video
-
-Subject = str | Path | Hit | Record | Manifest
-"""What is looked at: a file, an address, a hit, or the id of a record or video of the collection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A subject whose file lies on this machine.
-
-    Args:
-        path: Its file.
-        content: The digest of the file.
-        span: Milliseconds of the piece; None is all of it.
-        uri: Where the object store, or somebody else, has the same file; None where nobody does.
-    """
-
-    path: Path
-    content: str
-    span: tuple[int, int] | None = None
-    uri: str | None = None
-
-    @property
-    def key(self) -> str:
-        """The same for the same pictures."""
-        start, end = self.span or (0, 0)
-        return f"{self.content}/{start}-{end or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +92,11 @@ class Viewer:
         try:
             reply = self._asked(found, question, pictures, how)
         except NotFoundError:  # the service forgot a file before its time
-            if not self._forgotten(found, how):
+            if not self._remembered.forgotten(found, how.fps):
                 raise
             reply = self._asked(found, question, pictures, how)
-        if len(found) == 1 and reply.id:
-            self.journal.keep(
-                "reply", self._of_service(found[0].key), {"id": reply.id}, expires=reply.expires
-            )
+        if len(found) == 1:
+            self._remembered.answered(found[0], reply)
         given, made = reply.usage.get("input_tokens", 0), reply.usage.get("output_tokens", 0)
         cost = self.rate.tokens(given, made) if given else None  # what wasn't counted is unknown, not free
         counted = {"submits": reply.submits, "lost": reply.lost, "usage": dict(reply.usage)}
@@ -141,7 +110,15 @@ class Viewer:
 
     def planned(self, found: Found, fps: float | None) -> FramePlan:
         """As `plan`, of a video that was located."""
-        return self.model.plan(_piece(self.media.probe(found.path), found.span), fps)
+        return self.model.plan(found.piece(self.media.probe(found.path)), fps)
+
+    def located(self, video: Subject) -> AbstractContextManager[Found]:
+        """A subject with its file, which is gone afterwards where it had to be fetched.
+
+        Raises:
+            NotFoundError: There is nothing of that name.
+        """
+        return Locator(self.journal, self.saver, self.find).located(video)
 
     def last(self, video: Subject) -> str:
         """The id of the last reply about a video.
@@ -150,69 +127,18 @@ class Viewer:
             NotFoundError: There is none, or it has expired.
         """
         with self.located(video) as found:
-            known = self.journal.recall("reply", self._of_service(found.key))
-        if known is None:
-            raise NotFoundError(
-                "there is no answer to follow up, or it has expired", hint="ask about the video first"
-            )
-        return str(known["id"])
+            return self._remembered.last(found)
 
     def forget(self, video: Subject | None) -> int:
         """Delete at the service what was uploaded of a video, or of all; returns how many files that were."""
         if video is None:
-            return self._release(self._of_service(""))
+            return self._remembered.release(None)
         with self.located(video) as found:
-            return self._release(self._of_service(f"{found.content}/"))
+            return self._remembered.release(found)
 
-    # -- finding ------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def located(self, video: Subject) -> Iterator[Found]:
-        """A subject with its file, which is gone afterwards where it had to be fetched.
-
-        Raises:
-            NotFoundError: There is nothing of that name.
-        """
-        if isinstance(video, str) and is_uri(video) and local_path(video) is None:
-            with self._fetched(video) as found:
-                yield found
-            return
-        if isinstance(video, str):
-            video = _file(video) or self._in_collection(video)
-        if isinstance(video, Path):
-            yield Found(video, self._content(video))
-            return
-        with self.saver.local(video.uri, video.video_id) as local:
-            yield Found(local, video.video_id, _span(video), video.uri)
-
-    def _in_collection(self, id: str) -> Record | Manifest:
-        try:
-            return self.find(id)
-        except NotFoundError as error:
-            raise NotFoundError(
-                f"there is no file, record or video {shown(id)}",
-                hint="name a file, an address, or an id as `polyreel videos` and `search` print it",
-            ) from error
-
-    @contextmanager
-    def _fetched(self, address: str) -> Iterator[Found]:
-        fetcher = self.saver.fetcher
-        key = fetcher.objects.key(address)
-        source = Source(Path(file_name(address)), uri=lasting(address))
-        remote = Remote(source, key or address, key=key is not None)
-        with fetcher.place(remote) as place:
-            content = fetcher.fetch(remote, place.path)
-            yield Found(place.path, content, uri=address)
-
-    def _content(self, path: Path) -> str:
-        try:
-            known = self.journal.sha256(path)
-            if known is None:
-                known = sha256_of(path)
-                self.journal.remember_sha256(path, known)
-        except OSError as error:
-            raise NotFoundError(f"{path} can't be read: {error.strerror}") from error
-        return known
+    @property
+    def _remembered(self) -> Remembered:
+        return Remembered(self.model, self.journal)
 
     # -- asking -------------------------------------------------------------------------------------------
 
@@ -228,7 +154,7 @@ class Viewer:
             asked = Question(question, tuple(media), how.after, how.thinking, how.max_tokens)
             self.model.check(asked)  # before anything is uploaded
             handed = tuple(
-                self._handed(found[at], each) if each.way is Way.FILE else each
+                self._remembered.handed(found[at], each) if each.way is Way.FILE else each
                 for at, each in enumerate(media)
             )
             return self.model.ask(replace(asked, shown=handed), how.listener)
@@ -238,7 +164,7 @@ class Viewer:
         """A video as a whole file of a type that the model takes, and the way that it goes."""
         info = self.media.probe(found.path)
         kind = video_type(info, found.path.name)
-        whole = found.span is None or _piece(info, found.span).duration_ms >= info.duration_ms - _WHOLE
+        whole = found.span is None or found.piece(info).duration_ms >= info.duration_ms - _WHOLE
         with TemporaryDirectory(prefix="polyreel-") as folder:
             path = found.path
             if kind is None or not whole:
@@ -268,59 +194,6 @@ class Viewer:
         way = self.model.way(Modality.IMAGE, size, address=False, inline=inline)
         return Shown(Media(Modality.IMAGE, path=path), way, kind, size)
 
-    # -- uploads ------------------------------------------------------------------------------------------
-
-    def _handed(self, found: Found, medium: Shown) -> Shown:
-        """The same file at the service: found there, or uploaded now."""
-        key = self._file_key(found, medium.media.fps)
-        known = self.journal.recall("file", key)
-        id = str(known["id"]) if known else self._uploaded(key, medium)
-        try:
-            self._await(key, id)
-        except NotFoundError:  # the service forgot it before its time
-            if known is None:
-                raise
-            id = self._uploaded(key, medium)
-            self._await(key, id)
-        return replace(medium, media=replace(medium.media, uri=id))
-
-    def _uploaded(self, key: str, medium: Shown) -> str:
-        handed = self.model.hand_over(medium)
-        known = {"id": handed.id, "fps": medium.media.fps}
-        self.journal.keep("file", key, known, expires=handed.expires - _SOON)
-        return handed.id
-
-    def _await(self, key: str, id: str) -> None:
-        try:
-            self.model.await_handed(id)
-        except (MediaError, NotFoundError):
-            self.journal.let_go("file", key)
-            raise
-
-    def _forgotten(self, found: Sequence[Found], how: Asked) -> bool:
-        """Whether there were remembered files, which are not any more."""
-        keys = [self._file_key(each, self.model.fps if how.fps is None else how.fps) for each in found]
-        known = [key for key in keys if self.journal.recall("file", key)]
-        for key in known:
-            self.journal.let_go("file", key)
-        return bool(known)
-
-    def _release(self, start: str) -> int:
-        files = self.journal.kept("file", start)
-        for key, known in files.items():
-            try:
-                self.model.release(str(known["id"]))
-            except NotFoundError:
-                LOGGER.info("gone already", extra={"file": known["id"]})
-            self.journal.let_go("file", key)
-        return len(files)
-
-    def _file_key(self, found: Found, fps: float | None) -> str:
-        return self._of_service(f"{found.key}/{fps:g}")
-
-    def _of_service(self, key: str) -> str:
-        return f"{self.model.service}/{key}"
-
 
 def after_id(reply: Reply | str | None) -> str | None:
     """The id of a reply that shall be followed up.
@@ -336,34 +209,6 @@ def after_id(reply: Reply | str | None) -> str | None:
     if reply.expires is not None and reply.expires <= time.time():
         raise InvalidQueryError("this answer has expired at the service", hint="ask anew, with the video")
     return reply.id
-
-
-def several(videos: Subject | Sequence[Subject]) -> Sequence[Subject]:
-    """One subject or several, as several."""
-    return [videos] if isinstance(videos, str | Path | Hit | Record | Manifest) else videos
-
-
-def _file(given: str) -> Path | None:
-    """The local file of a text; None where it is no file, so that it may be an id."""
-    path = local_path(given) or Path(given).expanduser()
-    try:
-        return path if path.is_file() else None
-    except OSError:  # no file's name
-        return None
-
-
-def _span(known: Hit | Record | Manifest) -> tuple[int, int] | None:
-    record = known.record if isinstance(known, Hit) else known
-    if isinstance(record, Manifest) or record.scope is Scope.VIDEO:
-        return None
-    return known.span_ms if isinstance(known, Hit) else (record.start_ms, record.end_ms)
-
-
-def _piece(info: VideoInfo, span: tuple[int, int] | None) -> VideoInfo:
-    """What is known of a piece of a video."""
-    if span is None:
-        return info
-    return replace(info, duration_ms=max(1, min(span[1], info.duration_ms) - span[0]))
 
 
 def _inline(media: Sequence[Shown]) -> int:
