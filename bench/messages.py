@@ -23,7 +23,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A method of `Subject` and its arguments."""
+    """What the process shall do, by the name that the worker has for it, and the arguments."""
 
     name: str
     arguments: tuple[Any, ...] = ()

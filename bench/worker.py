@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,16 +21,22 @@ from .messages import Begin, Call, Reply
 def main(descriptor: int) -> None:
     """Serve one benchmark."""
     from ..core.errors import UnsupportedError
+    from .steps import Steps
     from .subject import Subject
 
     with Connection(descriptor) as pipe:
         begin: Begin = pipe.recv()
         subject = Subject(begin.chosen, begin.settings, begin.data)
+        calls: Mapping[str, Callable[..., Any]] = {
+            "prepare": lambda written, settled: subject.prepare(written, settled=settled),
+            "take": Steps(subject).take,
+            "drop": subject.drop,
+        }
         try:
             while True:
                 call: Call = pipe.recv()
                 try:
-                    pipe.send(Reply(_CALLS[call.name](subject, *call.arguments)))
+                    pipe.send(Reply(calls[call.name](*call.arguments)))
                 except PolyreelError as error:
                     pipe.send(Reply(error=str(error), unsupported=isinstance(error, UnsupportedError)))
                 except Exception as error:  # noqa: BLE001  # whatever an engine raises is a result, to be shown
@@ -40,12 +47,6 @@ def main(descriptor: int) -> None:
         finally:
             subject.close()
 
-
-_CALLS: dict[str, Any] = {
-    "prepare": lambda subject, written, settled: subject.prepare(written, settled=settled),
-    "take": lambda subject, step, at: subject.take(step, at),
-    "drop": lambda subject: subject.drop(),
-}
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
