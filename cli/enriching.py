@@ -11,7 +11,7 @@ from .describing import Fps, Thinking, money, thinking_of
 from .stopping import EXIT_CODE, stoppable
 
 if TYPE_CHECKING:
-    from ..core.enriching import Enriched, EnrichReport
+    from ..core.enrich_report import Enriched, EnrichReport
 
 
 def register(app: typer.Typer) -> None:

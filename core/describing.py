@@ -11,8 +11,8 @@ from .looking import LookingUp
 from .query import Sources
 
 if TYPE_CHECKING:
-    from .enriching import EnrichReport
-    from .enriching import Listener as HeardEnriched
+    from .enrich_report import EnrichReport
+    from .enrich_report import Listener as HeardEnriched
     from .events import Events, Schema
     from .frameplan import FramePlan
     from .locating import Subject

@@ -7,17 +7,16 @@ not asked again. The text stands apart from what people wrote (`Text.generated`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 
+from .enrich_report import Enriched, EnrichReport, Listener, Outcome
 from .errors import AuthenticationError, ConfigurationError, NotFoundError, PolyreelError, UnsupportedError
 from .events import Event, read_events
 from .filters import F
-from .frameplan import FramePlan
 from .generated import Generated
 from .locks import FolderLock
 from .logs import LOGGER, redacted
@@ -38,120 +37,9 @@ PROMPT = (
     'HH:mm:ss) and "event" (what happens, in one sentence). The video is {duration:.2f} s long.'
 )
 
-
 _MOST_WORDS = 32_000
 """Bytes of caption and events: a record of the whole video has them all beside what people wrote, and
 Milvus keeps 65 535 bytes of text."""
-
-
-class Outcome(StrEnum):
-    """What became of one video."""
-
-    ENRICHED = "enriched"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Enriched:
-    """What became of one video.
-
-    Args:
-        video_id: Its id.
-        uri: Where it is.
-        outcome: In a dry run, what would become of it.
-        events: How many were written.
-        records: How many records have the text now.
-        reason: Why it failed.
-        spent: What its answer took.
-        plan: In a dry run, how the video would be sampled.
-        cost: In a dry run, what its frames would cost; the answer comes on top. None is unknown.
-    """
-
-    video_id: str
-    uri: str
-    outcome: Outcome
-    events: int = 0
-    records: int = 0
-    reason: str | None = None
-    spent: Spent = field(default_factory=Spent)
-    plan: FramePlan | None = None
-    cost: float | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """A JSON object without the parts that say nothing."""
-        values: dict[str, object] = {
-            "video_id": self.video_id,
-            "uri": self.uri,
-            "outcome": self.outcome.value,
-            "events": self.events,
-            "records": self.records,
-            "reason": self.reason,
-            **(self.spent.to_json() if self.spent.asked or self.spent.cached else {}),
-            **({"plan": self.plan.to_json(), "cost": self.cost} if self.plan else {}),
-        }
-        return {name: value for name, value in values.items() if value not in (None, {})}
-
-
-@dataclass(frozen=True, slots=True)
-class EnrichReport:
-    """What an enrichment did, or would do (`dry_run`).
-
-    Args:
-        videos: In the order in which they were done.
-        spent: By all of them.
-        currency: Of costs.
-        dry_run: Whether nothing was sent.
-        stopped: Whether it was asked to stop, so that videos may be missing.
-        hears: Whether the model heard the sound, too.
-    """
-
-    videos: tuple[Enriched, ...]
-    spent: Spent
-    currency: str = ""
-    dry_run: bool = False
-    stopped: bool = False
-    hears: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether no video failed."""
-        return all(video.outcome is not Outcome.FAILED for video in self.videos)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many videos had each outcome."""
-        outcomes = [video.outcome for video in self.videos]
-        return {each.value: outcomes.count(each) for each in Outcome if each in outcomes}
-
-    @property
-    def planned_tokens(self) -> int:
-        """In a dry run, the tokens of all frames."""
-        return sum(video.plan.tokens for video in self.videos if video.plan)
-
-    @property
-    def planned_cost(self) -> float | None:
-        """In a dry run, what all frames would cost; None is unknown."""
-        costs = [video.cost for video in self.videos if video.plan]
-        return None if None in costs else sum(cost or 0.0 for cost in costs)
-
-    def to_json(self) -> dict[str, object]:
-        """The form of `polyreel enrich --json`."""
-        planned = {"planned_tokens": self.planned_tokens, "planned_cost": self.planned_cost}
-        return {
-            "dry_run": self.dry_run,
-            "stopped": self.stopped,
-            "counts": self.counts,
-            **self.spent.to_json(),
-            **(planned if self.dry_run else {}),
-            "currency": self.currency,
-            "sound_heard": self.hears,
-            "videos": [video.to_json() for video in self.videos],
-        }
-
-
-Listener = Callable[[Enriched], None]
-"""Hears of each video as it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,28 +99,24 @@ class Enricher:
             manifest = self.manifests.get(video_id)
             if manifest is None:
                 raise NotFoundError(f"there is no video {video_id!r}", hint="see `polyreel videos`")
-            uri = manifest.uri
-            return self._planned(manifest) if dry_run else self._enriched(manifest)
+            uri, key = manifest.uri, self._key(manifest)
+            if manifest.generated is not None and manifest.generated.key == key:
+                return Enriched(video_id, uri, Outcome.SKIPPED)
+            return self._planned(manifest, key) if dry_run else self._enriched(manifest, key)
         except (AuthenticationError, ConfigurationError, UnsupportedError):
             raise
         except PolyreelError as error:
             LOGGER.warning("not enriched", extra={"video_id": video_id}, exc_info=error)
             return Enriched(video_id, uri, Outcome.FAILED, reason=redacted(error), spent=wasted(error))
 
-    def _planned(self, manifest: Manifest) -> Enriched:
-        key = self._key(manifest)
-        if self._is_done(manifest, key):
-            return self._report(manifest, Outcome.SKIPPED)
+    def _planned(self, manifest: Manifest, key: str) -> Enriched:
+        would_be = Enriched(manifest.video_id, manifest.uri, Outcome.ENRICHED)
         if self.viewer.journal.recall("answer", key):
-            return self._report(manifest, Outcome.ENRICHED)
+            return would_be
         plan = self.viewer.plan(manifest, self.how.fps)
-        cost = plan.cost(self.viewer.rate)
-        return replace(self._report(manifest, Outcome.ENRICHED), plan=plan, cost=cost)
+        return replace(would_be, plan=plan, cost=plan.cost(self.viewer.rate))
 
-    def _enriched(self, manifest: Manifest) -> Enriched:
-        key = self._key(manifest)
-        if self._is_done(manifest, key):
-            return self._report(manifest, Outcome.SKIPPED)
+    def _enriched(self, manifest: Manifest, key: str) -> Enriched:
         with self.viewer.located(manifest) as found:
             duration = self.viewer.planned(found, self.how.fps).duration
             question = PROMPT.format(more=f" {self.more}" if self.more else "", duration=duration)
@@ -242,9 +126,8 @@ class Enricher:
             )
         assert isinstance(value, dict)
         generated = self._generated(value, key)
-        records = self._write(manifest, generated)
-        done = self._report(manifest, Outcome.ENRICHED)
-        return replace(done, events=len(generated.events), records=records, spent=took)
+        records, events = self._write(manifest, generated), len(generated.events)
+        return Enriched(manifest.video_id, manifest.uri, Outcome.ENRICHED, events, records, spent=took)
 
     def _write(self, manifest: Manifest, generated: Generated) -> int:
         """The text on every record, then the mark in the manifest as it is by now."""
@@ -289,12 +172,6 @@ class Enricher:
         return digest(
             [manifest.video_id, PROMPT, self.more or "", fps, self.how.thinking, model.service, model.model]
         )
-
-    def _is_done(self, manifest: Manifest, key: str) -> bool:
-        return manifest.generated is not None and manifest.generated.key == key
-
-    def _report(self, manifest: Manifest, outcome: Outcome) -> Enriched:
-        return Enriched(manifest.video_id, manifest.uri, outcome)
 
 
 def read_answer(value: object, *, duration: float) -> dict[str, object]:

@@ -31,7 +31,7 @@ from polyreel.config import shipped
 from polyreel.core import errors
 from polyreel.core.capabilities import FEATURE_WORDS, Form
 from polyreel.core.copying import CopyReport
-from polyreel.core.enriching import EnrichReport
+from polyreel.core.enrich_report import EnrichReport
 from polyreel.core.events import Event, Events
 from polyreel.core.filters import OPERATORS, TRUE_ON_NULL, Op
 from polyreel.core.frameplan import FramePlan
