@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
-from ...core.capabilities import Capabilities, Feature, Form
-from ...core.deadline import RetryPolicy, poll
+from ...core.deadline import RetryPolicy
 from ...core.embedder import Embedder
-from ...core.errors import ConfigurationError, PolyreelError, RetryableError, UnsupportedError
+from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.lowering import Never
 from ...core.media import Media, Modality
 from ...core.records import Record
@@ -28,30 +25,17 @@ from ...core.requests import (
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from . import rows
+from . import forms, rows
+from .confirming import Unconfirmed
 from .control import Control
 from .data import Asked, Data
 from .embedder import VikingDBQueryEmbedder, usage
 from .keyed import by_key
-from .limits import (
-    MAX_FPS,
-    MAX_IDS,
-    MAX_LIMIT,
-    MAX_ROWS,
-    MAX_VECTORIZED_ROWS,
-    MAX_VIDEO,
-    MIN_FPS,
-    VIDEO_ENDINGS,
-    Pace,
-    Paces,
-    Rates,
-)
+from .limits import MAX_LIMIT, Pace, Paces, Rates
 from .making import Place
-from .options import TOLERANCE, IndexOptions, IndexType, Quant, Vectorize
+from .options import IndexOptions, IndexType, Vectorize
 from .reading import Reader, parts
-from .wire import VERSION, Endpoints, Reply, Wire, keys_of, translate
-
-_FEATURES = frozenset({Feature.NEAR_RECORD, Feature.ADD_FIELD, Feature.DURABLE, Feature.SHARED})
+from .wire import Endpoints, Reply, Wire, keys_of, translate
 
 
 class VikingDBStore(VectorStore):
@@ -80,22 +64,7 @@ class VikingDBStore(VectorStore):
     """
 
     kind = "vikingdb"
-    forms = (
-        Form(
-            name="service, vectors given",
-            configure="`access_key`, with an embedder",
-            features=_FEATURES,
-            tried="an emulator of ours, never the service",
-            notes="Numbers with a fraction are compared as float32. Writes are found after about 20 s.",
-        ),
-        Form(
-            name="service, vectorizes media",
-            configure="`access_key`, without an embedder",
-            features=_FEATURES,
-            tried="an emulator of ours, never the service",
-            notes="One video a second for an account; the service fetches `tos://` and https addresses.",
-        ),
-    )
+    forms = (forms.VECTORS, forms.MEDIA)
 
     def __init__(
         self,
@@ -140,8 +109,7 @@ class VikingDBStore(VectorStore):
         self.vectorizes = frozenset(self._vectorize.content)
         self.space = self._vectorize.space
         self._paces = Paces(rates or Rates(), partial(Pace, clock=clock, sleep=sleep))
-        self._lock = threading.Lock()
-        self._unconfirmed: set[str] = set()
+        self._unconfirmed = Unconfirmed(poll)
         self._wire: Wire | None = None
         self._at: Place | None = None
 
@@ -171,7 +139,8 @@ class VikingDBStore(VectorStore):
         data = Data(self._wire, spec.name, spec.name, self._project)
         self._at = Place(Control(self._wire, self._project, self._paces.control.turn), data, self._poll)
         stored = self._at.stored(self._index) if self._controls else by_key(data, spec)
-        self.can = self._abilities(spec, self._at.built() if stored and self._controls else {})
+        built = self._at.built() if stored and self._controls else {}
+        self.can = forms.capabilities(spec, self._vectorize, self._index, built, keyed=not self._controls)
         return stored
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:
@@ -187,32 +156,6 @@ class VikingDBStore(VectorStore):
         if self._wire is not None:
             self._wire.close()
         self._wire = self._at = None
-
-    def _abilities(self, spec: CollectionSpec, built: Mapping[str, Any]) -> Capabilities:
-        quant = built.get("Quant", self._index.quant.value)
-        exact = built.get("IndexType", self._index.type.value) == IndexType.FLAT and quant == Quant.FLOAT
-        form = self.forms[bool(spec.media)]
-        return Capabilities(
-            form.name,
-            form.features - self._lacking | ({Feature.EXACT} if exact else set()),
-            version=f"API V2, {VERSION}",
-            tolerance=TOLERANCE.get(quant, max(TOLERANCE.values())),
-            max_batch=MAX_VECTORIZED_ROWS if spec.media else MAX_ROWS,
-            max_ids=MAX_IDS,
-            max_limit=MAX_LIMIT,
-            vectorizes=self._vectorize.known.modalities if spec.media else frozenset(),
-            joint=bool(spec.media),
-            schemes=rows.SCHEMES if spec.media else frozenset(),
-            max_video_bytes=MAX_VIDEO,
-            video_endings=VIDEO_ENDINGS,
-            video_fps=(MIN_FPS, MAX_FPS),
-            proxies=Modality.VIDEO in spec.media,
-        )
-
-    @property
-    def _lacking(self) -> frozenset[Feature]:
-        """What an API key alone may not do."""
-        return frozenset() if self._controls else frozenset({Feature.ADD_FIELD})
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -239,8 +182,7 @@ class VikingDBStore(VectorStore):
         return Receipt(deleted=tuple(ids), request_ids=_ids(reply))
 
     def _delete_where(self, where: Where) -> Receipt:
-        with self._lock:
-            late = set(self._unconfirmed)
+        late = self._unconfirmed.ids()
         self._confirm(late, self.settles)  # the index finds what is to go, and must know our own writes
         pages = self._reader.pages(where.node, (), lambda call: call())
         found = [id for page in pages for id, _ in page]
@@ -249,8 +191,7 @@ class VikingDBStore(VectorStore):
     def _writing(self, ids: Sequence[str], call: Callable[[], Reply]) -> Reply:
         """A write, after which the index has something to catch up with, even where the reply is lost."""
         self._paces.rows.turn(len(ids))
-        with self._lock:
-            self._unconfirmed.update(ids)
+        self._unconfirmed.add(ids)
         return call()
 
     def _wait(self, receipts: Sequence[Receipt], timeout: float) -> None:
@@ -258,22 +199,10 @@ class VikingDBStore(VectorStore):
         self._confirm(ids, timeout)
 
     def _confirm(self, ids: set[str], timeout: float) -> None:
-        """Return once the index shows what the collection holds of these rows."""
-        left = set(ids)
+        self._unconfirmed.confirm(ids, self._late, name=self.meta.spec.name, timeout=timeout)
 
-        def caught_up() -> bool:
-            try:
-                for part in parts(sorted(left)):
-                    late = self._translated(partial(self._reader.late, part))
-                    left.difference_update(set(part) - late)
-            except RetryableError:
-                return False  # to be asked again, as long as there is time
-            return not left
-
-        what = f"the index of {self.meta.spec.name!r}, which doesn't show all of {len(ids)} written rows,"
-        poll(caught_up, what=what, timeout=timeout, first=self._poll / 10, cap=self._poll * 2)
-        with self._lock:
-            self._unconfirmed -= ids
+    def _late(self, ids: Sequence[str]) -> set[str]:
+        return self._translated(partial(self._reader.late, ids))
 
     # -- reading ------------------------------------------------------------------------------------------
 
