@@ -1,10 +1,11 @@
-"""Errors of Ark, the model service of Volcengine, in our words: by status and code.
+"""Ark, the model service of Volcengine: the key for it, and its errors in our words, by status and code.
 
 Sources: Ark, documents 1299023 and 1099476 (error codes).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from .deadline import retry_after
@@ -18,8 +19,10 @@ from .errors import (
     RejectedError,
     UnavailableError,
 )
-from .logs import redacted
+from .logs import conceal, redacted
+from .secret import Secret
 
+_VARIABLE = "ARK_API_KEY"
 _SHORT = 300  # characters of the service's own words in a message: it may echo what it was sent
 _KEY = "check `api_key`, and what the account may do"
 _FULL = "let it forget uploads: `polyreel describe VIDEO --forget`, or `vs.forget_uploads()` for all"
@@ -30,6 +33,25 @@ _SPENT = ("quotaexceeded", "setlimitexceeded")
 """Codes of a 429 that no waiting mends."""
 _BUSY = ("ratelimit", "serveroverloaded", "requestbursttoofast", "inflightbatchsize")
 """Codes of a 429, where they come without a status, inside a stream."""
+
+
+def api_key(given: Secret | None, section: str) -> str:
+    """The key that was given, or that of the environment; no message shows it from then on.
+
+    Args:
+        given: As configured.
+        section: Of the stack's configuration, for the message.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    key = (given.get_secret_value() if given else os.environ.get(_VARIABLE, "")).strip()
+    if not key:
+        raise ConfigurationError(
+            "Ark needs a key", hint=f"set `api_key` of {section}, or the variable {_VARIABLE}"
+        )
+    conceal(key)
+    return key
 
 
 def refusal(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from typing import Any
 
-from ...core import doubao
+from ...core import ark, doubao
 from ...core.deadline import RetryPolicy
 from ...core.embedder import Embedded, Embedder, HandOver, Takes
 from ...core.errors import ConfigurationError, IntegrityError, PolyreelError
-from ...core.logs import conceal
 from ...core.media import Media, Modality
 from ...core.secret import Secret
 from ...core.space import Space
@@ -21,7 +19,6 @@ from . import models
 from .items import item, whole
 from .service import Service, translate
 
-_KEY = "ARK_API_KEY"
 _PATH = "/embeddings/multimodal"
 
 
@@ -111,7 +108,8 @@ class ArkEmbedder(Embedder):
         self._model = model or f"{models.NAME}-{version}"
         self._fps, self._send_fps = fps, send_fps
         self.query_settings = {"fps": fps, "send_fps": send_fps}
-        self._service = Service(api_key=_key(api_key), base_url=base_url, patience=patience)
+        key = ark.api_key(api_key, "the embedder")
+        self._service = Service(api_key=key, base_url=base_url, patience=patience)
 
     def _embed_query(self, parts: Sequence[Media]) -> Embedded:
         texts = any(part.modality is Modality.TEXT for part in parts)
@@ -172,18 +170,3 @@ def _usage(answer: Mapping[str, Any]) -> dict[str, float]:
     every = {**told, **(details if isinstance(details, dict) else {})}
     counted = {name: float(amount) for name, amount in every.items() if isinstance(amount, int | float)}
     return {"requests": 1.0, **{name: amount for name, amount in counted.items() if amount}}
-
-
-def _key(given: Secret | None) -> str:
-    """The key that was given, or that of the environment.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
-    key = (given.get_secret_value() if given else os.environ.get(_KEY, "")).strip()
-    if not key:
-        raise ConfigurationError(
-            "Ark needs a key", hint=f"set `api_key` of the embedder, or the variable {_KEY}"
-        )
-    conceal(key)
-    return key

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from ...core import ark
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, MediaError, PolyreelError, UnsupportedError
 from ...core.frameplan import family_of
-from ...core.logs import conceal
 from ...core.media import Modality
 from ...core.questions import Handed, Listener, Question, Reply, Shown
 from ...core.registry import missing
@@ -23,7 +22,6 @@ from .shape import broken, counts, table, words
 if TYPE_CHECKING:
     from .client import Client
 
-_KEY = "ARK_API_KEY"
 _DAY = 86_400.0  # seconds
 _ATTEMPTS = 3  # at one question: each whose reply is lost may be paid for
 
@@ -95,7 +93,8 @@ class ArkUnderstanding(VideoUnderstanding):
         self.at_once = at_once
         self.upload_timeout = upload_timeout
         self._api, self._store, self._keep_days = api, store, keep_days
-        self._key, self._base_url, self._patience = _key(api_key), base_url, patience
+        self._key = ark.api_key(api_key, "`understanding`")
+        self._base_url, self._patience = base_url, patience
         self._lock = threading.Lock()
         self._client: Client | None = None
 
@@ -158,18 +157,3 @@ class ArkUnderstanding(VideoUnderstanding):
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ConfigurationError(f"{name} is {value:g}; it must be from {low:g} to {high:g}")
-
-
-def _key(given: Secret | None) -> str:
-    """The key that was given, or that of the environment.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
-    key = (given.get_secret_value() if given else os.environ.get(_KEY, "")).strip()
-    if not key:
-        raise ConfigurationError(
-            "Ark needs a key", hint=f"set `api_key` of `understanding`, or the variable {_KEY}"
-        )
-    conceal(key)
-    return key

@@ -9,7 +9,7 @@ from ...core.errors import UnavailableError
 from ...core.media import Modality
 from ...core.questions import Listener, Piece, Question, Reply, Shown
 from .items import address
-from .shape import counts, table, tables, words
+from .shape import table, tables, tokens, words
 
 
 def body(question: Question, model: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def read(chunks: Iterable[Mapping[str, Any]], hear: Listener, request_id: str | 
     finished, model, usage = "", "", dict[str, float]()
     for chunk in chunks:
         model = str(chunk.get("model") or model)
-        usage = _usage(chunk.get("usage")) or usage
+        usage = tokens(chunk.get("usage"), given="prompt", made="completion") or usage
         for choice in tables(chunk.get("choices")):
             delta = table(choice.get("delta"))
             for name, told in (("reasoning_content", reasoning), ("content", answer)):
@@ -64,16 +64,3 @@ def _item(shown: Shown) -> dict[str, Any]:
     if shown.media.modality is Modality.IMAGE:
         return {"type": "image_url", "image_url": {"url": address(shown)}}
     return {"type": "video_url", "video_url": {"url": address(shown), "fps": shown.media.fps}}
-
-
-def _usage(usage: object) -> dict[str, float]:
-    told = table(usage)
-    given, made = table(told.get("prompt_tokens_details")), table(told.get("completion_tokens_details"))
-    tokens = {
-        "input_tokens": told.get("prompt_tokens"),
-        "output_tokens": told.get("completion_tokens"),
-        "total_tokens": told.get("total_tokens"),
-        "cached_tokens": given.get("cached_tokens"),
-        "reasoning_tokens": made.get("reasoning_tokens"),
-    }
-    return counts(tokens)

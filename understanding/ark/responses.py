@@ -11,7 +11,7 @@ from ...core.errors import UnavailableError
 from ...core.media import Modality
 from ...core.questions import Listener, Piece, Question, Reply, Shown, Way
 from .items import address
-from .shape import counts, table, tables, words
+from .shape import table, tables, tokens, words
 
 
 def body(question: Question, model: str, *, store: bool) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class _SoFar:
             id=str(response["id"]) if stored and response.get("id") else None,
             expires=float(expires) if isinstance(expires, int | float) else None,
             model=str(response.get("model") or ""),
-            usage=_usage(response.get("usage")),
+            usage=tokens(response.get("usage"), given="input", made="output"),
             request_ids=(request_id,) if request_id else (),
             complete=response.get("status") == "completed",
         )
@@ -117,16 +117,3 @@ def _words(response: Mapping[str, Any]) -> tuple[str, str]:
         elif item.get("type") == "reasoning":
             reasoning += [words(part.get("text")) for part in tables(item.get("summary"))]
     return "".join(answer), "".join(reasoning)
-
-
-def _usage(usage: object) -> dict[str, float]:
-    told = table(usage)
-    given, made = table(told.get("input_tokens_details")), table(told.get("output_tokens_details"))
-    tokens = {
-        "input_tokens": told.get("input_tokens"),
-        "output_tokens": told.get("output_tokens"),
-        "total_tokens": told.get("total_tokens"),
-        "cached_tokens": given.get("cached_tokens"),
-        "reasoning_tokens": made.get("reasoning_tokens"),
-    }
-    return counts(tokens)

@@ -51,6 +51,26 @@ def words(value: object) -> str:
     return value
 
 
+def tokens(usage: object, *, given: str, made: str) -> dict[str, float]:
+    """What was counted, by the names of `Reply.usage`.
+
+    Args:
+        usage: Of the answer.
+        given: What the API calls the question, such as `prompt`.
+        made: What it calls the answer, such as `completion`.
+    """
+    told = table(usage)
+    of_given, of_made = table(told.get(f"{given}_tokens_details")), table(told.get(f"{made}_tokens_details"))
+    counted = {
+        "input_tokens": told.get(f"{given}_tokens"),
+        "output_tokens": told.get(f"{made}_tokens"),
+        "total_tokens": told.get("total_tokens"),
+        "cached_tokens": of_given.get("cached_tokens"),
+        "reasoning_tokens": of_made.get("reasoning_tokens"),
+    }
+    return counts(counted)
+
+
 def counts(usage: Mapping[str, object]) -> dict[str, float]:
     """What was counted, without what is missing or 0."""
     if not all(each is None or isinstance(each, int | float) for each in usage.values()):
