@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from mimetypes import MimeTypes
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, ClassVar, final
 from urllib.parse import unquote
 
 from .adapter import Adapter
+from .contenttypes import content_type_of
 from .deadline import RetryPolicy, anew, check_time, within
 from .errors import (
     IntegrityError,
@@ -34,20 +34,6 @@ from .upload_marks import Mark
 _BLOCK = 1 << 20  # bytes moved at once
 _ABORT = 30.0  # seconds for deleting the parts of a failed upload, whatever became of its own deadline
 _MAX_PARTS = 10_000  # of one upload, in S3 and in TOS
-_TYPES = MimeTypes(filenames=())  # Python's own table, the same on every machine
-_OTHER_TYPES = {
-    ".flv": "video/x-flv",
-    ".m2ts": "video/mp2t",
-    ".m4a": "audio/mp4",
-    ".m4v": "video/x-m4v",
-    ".mkv": "video/x-matroska",
-    ".mts": "video/mp2t",
-    ".mxf": "application/mxf",
-    ".ogv": "video/ogg",
-    ".ts": "video/mp2t",
-    ".webp": "image/webp",
-    ".wmv": "video/x-ms-wmv",
-}
 
 Progress = Callable[[int], None]
 """Hears the bytes moved so far."""
@@ -395,12 +381,6 @@ def checked_key(key: str) -> str:
 def _may_begin_a_key(prefix: str) -> bool:
     """Whether any key can start so; stores disagree about the others."""
     return not any(part in ("", ".", "..") for part in prefix.split("/")[:-1])
-
-
-def content_type_of(key: str) -> str | None:
-    """The media type of an object by the ending of its key, such as `video/mp4`."""
-    suffix = PurePosixPath(key).suffix.lower()
-    return _OTHER_TYPES.get(suffix) or _TYPES.types_map[True].get(suffix)
 
 
 def readable(source: Path | bytes) -> BinaryIO:

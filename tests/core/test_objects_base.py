@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from polyreel.core.contenttypes import content_type_of
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import IntegrityError, UnavailableError, UnsupportedError
-from polyreel.core.objects import ObjectInfo, ObjectStore, content_type_of
+from polyreel.core.objects import ObjectInfo, ObjectStore
 from polyreel.core.parts import Upload
 from polyreel.core.streams import Opened
 
