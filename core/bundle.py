@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from .bundle_rows import Rows, pyarrow
+from .digests import sha256_of
 from .errors import IntegrityError, NotFoundError, PolyreelError
 from .locks import disk_error
 from .manifest import Manifest
 from .records import Record
-from .remotes import sha256_of
 from .space import CollectionSpec
 
 FORMAT = "polyreel-bundle"

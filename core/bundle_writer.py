@@ -15,11 +15,11 @@ from typing import Any
 
 from .bundle import FORMAT, INDEX, VERSION, Bundle, Part, readable
 from .bundle_rows import REPETITIVE, Rows, pyarrow
+from .digests import sha256_of
 from .errors import ConfigurationError
 from .locks import FolderLock, disk_error, replacing, sync_folder
 from .manifest import Manifest
 from .records import Record
-from .remotes import sha256_of
 from .space import CollectionSpec
 
 LEDGER = "copy.sqlite"

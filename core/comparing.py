@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from .digests import known_sha256
 from .embedder import Takes
 from .errors import IntegrityError, MediaError, NotFoundError
 from .fields import Schema, Value, check_fields
 from .making import Maker
 from .manifest import Manifest, Manifests
-from .remotes import Fetcher, known_sha256
+from .remotes import Fetcher
 from .report import Outcome
 from .sources import Source
 from .space import digest

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .addresses import file_name, is_uri, lasting, local_path
+from .digests import known_sha256
 from .errors import NotFoundError
 from .fields import shown
 from .journal import Journal
 from .manifest import Manifest
 from .media import VideoInfo
 from .records import Hit, Record, Scope
-from .remotes import known_sha256
 from .saving import Saver
 from .sources import Remote, Source
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from .asking import Run
-from .caching import QueryCache, parts_key
+from .cache_keys import parts_key
 from .capabilities import Feature
 from .embedder import Embedded, Embedder
 from .errors import InvalidQueryError, NotFoundError, UnsupportedError
 from .media import Media
+from .query_cache import QueryCache
 from .query_parts import Fusion, Part
 from .records import Vector
 from .requests import Near, NearMedia, NearRecord, NearVector

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from .appraising import Appraiser
 from .asking import Asking, Run, answered, together
-from .caching import QueryCache, ResultCache
 from .capabilities import Feature
 from .checks import check_vector
 from .embedder import Embedder, HandOver
@@ -24,12 +23,14 @@ from .levels import Levels
 from .media import MediaTools, Modality
 from .part_vectors import PartVectors
 from .query import Query
+from .query_cache import QueryCache
 from .query_media import QueryMedia
 from .query_parts import Fusion, Part
 from .ranking import Listed, Ranking
 from .recipe import Recipe
 from .records import Channel, Hit
 from .requests import Lexical, Near, NearVector, SearchRequest
+from .result_cache import ResultCache
 from .shape import Shape
 from .staging import Staging
 from .store import VectorStore

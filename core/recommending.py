@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .caching import file_digest
+from .digests import sha256_of
 from .errors import InvalidQueryError, NotFoundError
 from .fields import FieldType, Schema, shown
 from .filter_json import from_json
@@ -208,4 +208,4 @@ def _not_the_files(files: Sequence[str | Path]) -> Filter:
     missing = next((path for path in local if not path.is_file()), None)
     if missing is not None:
         raise NotFoundError(f"there is no video file {missing}")
-    return F.video_id.not_in(sorted({file_digest(path) for path in local})) if local else ALL
+    return F.video_id.not_in(sorted({sha256_of(path) for path in local})) if local else ALL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from .addresses import same_file
+from .digests import sha256_of
 from .errors import MediaError, NotFoundError, PolyreelError, UnsupportedError
 from .journal import Journal
 from .objects import ObjectStore
 from .sources import Remote, Source
-
-_CHUNK = 1 << 20
 
 
 class Downloads(Protocol):
@@ -122,24 +120,6 @@ class Fetcher:
                 f"{remote.name} can't be fetched here", hint="open the stack with polyreel.open"
             )
         return self.downloads.get(remote.address, path, known=mark)
-
-
-def sha256_of(path: Path) -> str:
-    """The digest of a file, read in pieces."""
-    hashed = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            hashed.update(chunk)
-    return hashed.hexdigest()
-
-
-def known_sha256(path: Path, journal: Journal) -> str:
-    """The digest of a local file, which is read only where the journal doesn't know it."""
-    known = journal.sha256(path)
-    if known is None:
-        known = sha256_of(path)
-        journal.remember_sha256(path, known)
-    return known
 
 
 def _identity(remote: Remote) -> str:

@@ -11,12 +11,14 @@ import pytest
 
 from polyreel import media
 from polyreel.backends.memory import MemoryStore
-from polyreel.core.caching import MAX_AGE, MAX_ANSWERS, QueryCache, ResultCache, parts_key
+from polyreel.core.cache_keys import parts_key
 from polyreel.core.capabilities import Feature
 from polyreel.core.embedder import Embedded
 from polyreel.core.errors import InvalidQueryError
 from polyreel.core.filters import F
 from polyreel.core.media import Media, Modality
+from polyreel.core.query_cache import QueryCache
+from polyreel.core.result_cache import MAX_AGE, MAX_ANSWERS, ResultCache
 from polyreel.core.search import VideoSearch
 from polyreel.testing.embedders import ColourEmbedder
 
