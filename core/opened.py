@@ -32,6 +32,7 @@ class OpenStack:
         self._store: VectorStore | None = None
         self._journal: Journal | None = None
         self._caches: Caches | None = None
+        self._answering: RerankingPlanner | None = None
         self._closed = False
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ class OpenStack:
                 self._journal.close()
             if self._caches:
                 self._caches.close()
-            self._store = self._journal = self._caches = None
+            self._store = self._journal = self._caches = self._answering = None
 
     def __enter__(self) -> Self:
         """This object."""
@@ -100,9 +101,18 @@ class OpenStack:
         return Manifests(self.stack.objects, self._opened().meta.uid)
 
     def _planner(self) -> RerankingPlanner:
+        """The same one for all searches, as long as the stack is the same."""
+        with self._lock:
+            self._check_not_closed()
+            if self._answering is None or self._answering.stack is not self.stack:
+                self._answering = self._made_planner()
+            return self._answering
+
+    def _made_planner(self) -> RerankingPlanner:
         from .reranked import RerankingPlanner
 
-        stack, store, caches = self.stack, self._opened(), self._cached()
+        stack, store = self.stack, self._opened()
+        caches = self._caches = self._caches or Caches.of(stack)
         return RerankingPlanner(
             store,
             stack.embedder,
@@ -114,12 +124,6 @@ class OpenStack:
             stack.levels,
             stack=stack,
         )
-
-    def _cached(self) -> Caches:
-        with self._lock:
-            self._check_not_closed()
-            self._caches = self._caches or Caches.of(self.stack)
-            return self._caches
 
     def _saver(self) -> Saver:
         from .remotes import Fetcher

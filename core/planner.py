@@ -135,10 +135,11 @@ class Planner:
 
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
         dense = [part for part in parts if not part.words]
-        plain = all(part.media and part.weight == 1.0 and not part.pieces for part in dense)
+        if not all(part.media and part.weight == 1.0 and not part.pieces for part in dense):
+            return Fusion.SUM
         modalities = [part.media.modality for part in dense if part.media]
         joint = self.embedder.joins(modalities) if self.embedder else self.store.can.joint
-        return Fusion.JOINT if plain and (joint or len(dense) <= 1) else Fusion.SUM
+        return Fusion.JOINT if joint or len(dense) <= 1 else Fusion.SUM
 
     def _query_media(self, run: Run) -> QueryMedia:
         embedder, can = self.embedder, self.store.can

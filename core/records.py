@@ -5,10 +5,11 @@ Times are whole milliseconds inside and seconds at the API's edge (`start`, `end
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from .media import Media
 
@@ -99,8 +100,31 @@ class Text:
         )
 
 
+Rest = tuple[Text, Mapping[str, object], Mapping[str, object]]
+"""A record's text, fields and extra."""
+
+
+class _ReadLater:
+    """Reads text, fields and extra of a stored record when one of them is first looked at.
+
+    Most hits of a search are only ranked, or shown by their spans; reading took half of a record's time.
+    """
+
+    __slots__ = ("_read",)
+    _read: Callable[[], Rest]
+
+    if not TYPE_CHECKING:  # to a type checker any name would be an attribute
+
+        def __getattr__(self, name: str) -> object:
+            if name not in ("text", "fields", "extra"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            for part, value in zip(("text", "fields", "extra"), self._read(), strict=True):
+                object.__setattr__(self, part, value)
+            return object.__getattribute__(self, name)
+
+
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(_ReadLater):
     """One row of a store.
 
     Args:
@@ -131,6 +155,39 @@ class Record:
     fields: Mapping[str, object] = field(default_factory=dict)
     extra: Mapping[str, object] = field(default_factory=dict)
 
+    @classmethod
+    def read_later(
+        cls,
+        id: str,
+        video_id: str,
+        uri: str,
+        scope: Scope,
+        start_ms: int,
+        end_ms: int,
+        channel: Channel,
+        recipe: str,
+        read: Callable[[], Rest],
+    ) -> Record:
+        """A record without its vector, whose text, fields and extra are read when they are looked at.
+
+        Args:
+            id: As all up to `recipe`, of the record.
+            read: Reads them; it is called once, or once in each of several threads.
+        """
+        record = object.__new__(cls)
+        set_id, set_video, set_uri, set_scope, set_start, set_end, set_channel, set_recipe, set_content = _SET
+        set_id(record, id)
+        set_video(record, video_id)
+        set_uri(record, uri)
+        set_scope(record, scope)
+        set_start(record, start_ms)
+        set_end(record, end_ms)
+        set_channel(record, channel)
+        set_recipe(record, recipe)
+        set_content(record, None)
+        _SET_READ(record, read)
+        return record
+
     @property
     def start(self) -> float:
         """Seconds."""
@@ -140,6 +197,10 @@ class Record:
     def end(self) -> float:
         """Seconds."""
         return self.end_ms / 1000
+
+
+_SET = [getattr(Record, name).__set__ for name in Record.__match_args__[:9]]
+_SET_READ = _ReadLater._read.__set__  # type: ignore[attr-defined]
 
 
 class Confidence(StrEnum):

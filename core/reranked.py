@@ -40,6 +40,10 @@ class RerankingPlanner(Planner):
         pages = dict(zip(asked, super().answer(list(map(_candidates, asked)), seen=seen), strict=True))
         return [self._page_of(query, seen, pages.get(query)) for query in queries]
 
+    def of_search(self, queries: Sequence[Query]) -> RerankingPlanner:
+        """The planner of one search and its later pages, which are slices of lists of its own."""
+        return self if all(query.rerank is None for query in queries) else replace(self, _lists={})
+
     def check(self, query: Query) -> None:
         """Refuse what can't be reranked, before anything is asked or paid for."""
         if query.rerank is None:

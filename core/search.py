@@ -84,7 +84,8 @@ class VideoSearch(TakingIn, Describing):
 
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order; the store is asked for all of them in one batch."""
-        results = results_of([self._within_whole(query) for query in queries], self._planner())
+        asked = [self._within_whole(query) for query in queries]
+        results = results_of(asked, self._planner().of_search(asked))
         if LOGGER.isEnabledFor(INFO):
             for result in results:
                 known = {name: result.explain[name] for name in ("parts", "fusion")}

@@ -190,7 +190,9 @@ class QdrantEdgeStore(VectorStore):
 
     def _answer(self, request: CheckedRequest, found: Sequence[ScoredPoint]) -> Answer:
         kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
-        hits = [Hit(_record(point, schema), points.score(point.score, kind), kind) for point in found]
+        hits = [
+            Hit(points.found(point.payload, schema), points.score(point.score, kind), kind) for point in found
+        ]
         return Answer(tuple(sorted(hits, key=points.best_first)))
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook

@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from ...core import lexical
 from ...core.checks import SCORE_KIND
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
-from ...core.records import Channel, Hit, Record, Scope, ScoreKind, Text, Vector
+from ...core.records import Channel, Hit, Record, Rest, Scope, ScoreKind, Text, Vector
 from ...core.requests import Lexical, Near, Patch
 from ...core.space import Metric
 
@@ -101,7 +102,6 @@ def text(payload: Mapping[str, Any]) -> Text:
 
 def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) -> Record:
     """The record that the payload was made from; fields that were declared later are null."""
-    extra, fields = payload["extra"], payload["f"]
     return Record(
         payload["id"],
         payload["video_id"],
@@ -112,6 +112,28 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
         _CHANNELS[payload["channel"]],
         payload["recipe"],
         vector,
+        *_rest(payload, schema),
+    )
+
+
+def found(payload: Mapping[str, Any], schema: Schema) -> Record:
+    """As `record` without a vector, for a page of hits: what is dear to read is read when it is looked at."""
+    return Record.read_later(
+        payload["id"],
+        payload["video_id"],
+        payload["uri"],
+        _SCOPES[payload["scope"]],
+        payload["start"],
+        payload["end"],
+        _CHANNELS[payload["channel"]],
+        payload["recipe"],
+        partial(_rest, payload, schema),
+    )
+
+
+def _rest(payload: Mapping[str, Any], schema: Schema) -> Rest:
+    extra, fields = payload["extra"], payload["f"]
+    return (
         text(payload),
         read_row(schema, fields) if fields[PRESENT] else {},
         _decoded(extra)[0] if extra else {},
