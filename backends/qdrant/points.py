@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from ...core import lexical
 from ...core.checks import SCORE_KIND
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
-from ...core.records import Channel, Hit, Record, Rest, Scope, ScoreKind, Text, Vector
+from ...core.records import Channel, Hit, Known, Record, Rest, Scope, ScoreKind, Text, Vector
 from ...core.requests import Lexical, Near, Patch
 from ...core.space import Metric
 
@@ -102,42 +102,12 @@ def text(payload: Mapping[str, Any]) -> Text:
 
 def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) -> Record:
     """The record that the payload was made from; fields that were declared later are null."""
-    return Record(
-        payload["id"],
-        payload["video_id"],
-        payload["uri"],
-        _SCOPES[payload["scope"]],
-        payload["start"],
-        payload["end"],
-        _CHANNELS[payload["channel"]],
-        payload["recipe"],
-        vector,
-        *_rest(payload, schema),
-    )
+    return Record(*_known(payload), vector, *_rest(payload, schema))
 
 
 def found(payload: Mapping[str, Any], schema: Schema) -> Record:
     """As `record` without a vector, for a page of hits: what is dear to read is read when it is looked at."""
-    return Record.read_later(
-        payload["id"],
-        payload["video_id"],
-        payload["uri"],
-        _SCOPES[payload["scope"]],
-        payload["start"],
-        payload["end"],
-        _CHANNELS[payload["channel"]],
-        payload["recipe"],
-        partial(_rest, payload, schema),
-    )
-
-
-def _rest(payload: Mapping[str, Any], schema: Schema) -> Rest:
-    extra, fields = payload["extra"], payload["f"]
-    return (
-        text(payload),
-        read_row(schema, fields) if fields[PRESENT] else {},
-        _decoded(extra)[0] if extra else {},
-    )
+    return Record.read_later(_known(payload), partial(_rest, payload, schema))
 
 
 def score(score: float, kind: ScoreKind) -> float:
@@ -152,6 +122,28 @@ def score(score: float, kind: ScoreKind) -> float:
 def best_first(hit: Hit) -> tuple[float, str]:
     """The order of hits: Qdrant's own of equal scores is another one on each form."""
     return (-hit.score, hit.id)
+
+
+def _known(payload: Mapping[str, Any]) -> Known:
+    return (
+        payload["id"],
+        payload["video_id"],
+        payload["uri"],
+        _SCOPES[payload["scope"]],
+        payload["start"],
+        payload["end"],
+        _CHANNELS[payload["channel"]],
+        payload["recipe"],
+    )
+
+
+def _rest(payload: Mapping[str, Any], schema: Schema) -> Rest:
+    extra, fields = payload["extra"], payload["f"]
+    return (
+        text(payload),
+        read_row(schema, fields) if fields[PRESENT] else {},
+        _decoded(extra)[0] if extra else {},
+    )
 
 
 def _length(value: str | list[str]) -> int:
