@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .digests import known_sha256
 from .embedder import Takes
-from .errors import IntegrityError, MediaError, NotFoundError
+from .errors import IntegrityError
 from .fields import Schema, Value, check_fields
 from .making import Maker
 from .manifest import Manifest, Manifests
@@ -72,18 +72,8 @@ class Comparer:
     fetcher: Fetcher
 
     def video_id(self, path: Path) -> str:
-        """The digest of a file, which is read only where the journal doesn't know it.
-
-        Raises:
-            MediaError: It is a device, a pipe or a socket, which may never end.
-            NotFoundError: It can't be read.
-        """
-        try:
-            if path.exists() and not path.is_file():
-                raise MediaError(f"{path} is no regular file", hint="name a video file")
-            return known_sha256(path, self.maker.journal)
-        except OSError as error:
-            raise NotFoundError(f"{path} can't be read: {error.strerror}") from error
+        """The digest of a file, which is read only where the journal doesn't know it (`known_sha256`)."""
+        return known_sha256(path, self.maker.journal)
 
     def plan(self, source: Source, video_id: str) -> Plan:
         """What is to be done with a file.

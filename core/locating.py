@@ -72,6 +72,7 @@ class Locator:
 
         Raises:
             NotFoundError: There is nothing of that name.
+            MediaError: It is a device, a pipe or a socket.
         """
         if isinstance(video, str) and is_uri(video) and local_path(video) is None:
             with self._fetched(video) as found:
@@ -80,7 +81,7 @@ class Locator:
         if isinstance(video, str):
             video = _file(video) or self._in_collection(video)
         if isinstance(video, Path):
-            yield Found(video, self._content(video))
+            yield Found(video, known_sha256(video, self.journal))
             return
         with self.saver.local(video.uri, video.video_id) as local:
             yield Found(local, video.video_id, _span(video), video.uri)
@@ -103,12 +104,6 @@ class Locator:
         with fetcher.place(remote) as place:
             content = fetcher.fetch(remote, place.path)
             yield Found(place.path, content, uri=address)
-
-    def _content(self, path: Path) -> str:
-        try:
-            return known_sha256(path, self.journal)
-        except OSError as error:
-            raise NotFoundError(f"{path} can't be read: {error.strerror}") from error
 
 
 def several(videos: Subject | Sequence[Subject]) -> Sequence[Subject]:

@@ -25,7 +25,7 @@ from polyreel.testing.embedders import ColourEmbedder
 from .conftest import write_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from polyreel.core.result import Result
     from polyreel.core.space import CollectionMeta, CollectionSpec

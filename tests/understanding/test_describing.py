@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,6 +147,14 @@ def test_a_file_that_the_service_can_not_read_is_not_remembered(
         search.describe(drawn / "ball_a.mp4")
     monkeypatch.undo()
     assert search.describe(drawn / "ball_a.mp4").text
+
+
+def test_what_may_never_end_is_refused_before_it_is_read(open_stack: OpenStack, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(MediaError, match="pipe.mp4 is no regular file"):
+        open_stack().describe(tmp_path / "pipe.mp4")
+    with pytest.raises(NotFoundError, match="nothing.mp4 can't be read: No such file"):
+        open_stack().describe(tmp_path / "nothing.mp4")
 
 
 def test_uploads_are_deleted_on_request(emulator: Emulator, open_stack: OpenStack, drawn: Path) -> None:
