@@ -151,9 +151,9 @@ def test_a_file_that_the_service_can_not_read_is_not_remembered(
 
 def test_what_may_never_end_is_refused_before_it_is_read(open_stack: OpenStack, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(MediaError, match="pipe.mp4 is no regular file"):
+    with pytest.raises(MediaError, match=r"pipe\.mp4 is no regular file"):
         open_stack().describe(tmp_path / "pipe.mp4")
-    with pytest.raises(NotFoundError, match="nothing.mp4 can't be read: No such file"):
+    with pytest.raises(NotFoundError, match=r"nothing\.mp4 can't be read: No such file"):
         open_stack().describe(tmp_path / "nothing.mp4")
 
 
