@@ -49,7 +49,7 @@ def installed(name: str) -> bool:
 
 @contextmanager
 def serving(name: str) -> Iterator[Server]:
-    """Start a server, for as long as the context lasts.
+    """Start a server, for as long as the context lasts, and no longer than this process, whatever ends it.
 
     Raises:
         NotFoundError: It isn't installed.
@@ -62,10 +62,11 @@ def serving(name: str) -> Iterator[Server]:
         )
     script = f"tools/servers/{name}.py"
     with tempfile.TemporaryDirectory(prefix="polyreel-bench-") as folder:
-        command = [str(_python(name)), "-P", script, "--data", folder, "--fresh", "--fast"]
+        command = [str(_python(name)), "-P", script, "--data", folder, "--fresh", "--fast", "--with-stdin"]
+        pipe = subprocess.PIPE  # nothing is written to its stdin, which ends with this process
         # In a session of its own: ctrl-C is for the benchmark, which ends the server.
         with subprocess.Popen(
-            command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True
         ) as process:
             assert process.stdout is not None
             try:

@@ -3,7 +3,8 @@
     .servers/milvus/bin/python -P tools/servers/milvus.py --data F [--fast] [--auth] [--cert C --key K]
 
 It prints `READY <address>` once it serves, and ends on SIGTERM or SIGINT. With `--auth` the token is
-`root:Milvus`.
+`root:Milvus`. With `--with-stdin` it also ends, and its folder goes, when standard input does: a pipe that
+the starter holds ends with the starter, whatever ended that.
 
 The package alone would unpack 450 MB into each data folder, so the programs are shared by a link; its etcd
 would take ports 2379 and 2380 whatever it is told, so etcd gets a file of its own; and its starter goes on
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import select
 import shutil
 import signal
 import socket
@@ -55,18 +57,40 @@ initial-cluster: default=http://127.0.0.1:{peer}
 def main() -> None:
     """Start the server, say where it is, and stay until it ends or is ended."""
     options = parsed()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    ending = Ending(with_stdin=options.with_stdin)
     server = configured(options)
     try:
         with unpacking():
             server.start()
-        wait_until_healthy(server, options.wait)
+        wait_until_healthy(server, options.wait, ending)
         scheme = "https" if options.cert else "http"
         print(f"READY {scheme}://localhost:{server.config.get('proxy_port')}", flush=True)
+        while server.server_proc.poll() is None:
+            if ending.asked(within=0.2):
+                return
         sys.exit(f"Milvus ended with {server.server_proc.wait()}; see {options.data}/logs")
     finally:
         stop(server, options.stop_wait)
+        if options.with_stdin:
+            shutil.rmtree(options.data, ignore_errors=True)
+
+
+class Ending:
+    """Whether this program was told to end; asked for, so that no start or stop is broken off halfway."""
+
+    def __init__(self, *, with_stdin: bool) -> None:
+        self._watched = [sys.stdin.fileno()] if with_stdin else []
+        self._signalled = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signal)
+
+    def _signal(self, *_: object) -> None:
+        self._signalled = True
+
+    def asked(self, *, within: float) -> bool:
+        """By a signal, or by the end of standard input; waits up to so many seconds for it."""
+        readable = select.select(self._watched, [], [], within)[0]
+        return self._signalled or any(not os.read(each, 4096) for each in readable)
 
 
 def parsed() -> argparse.Namespace:
@@ -74,7 +98,9 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of its data and logs")
+    parser.add_argument(
+        "--data", type=lambda path: Path(path).absolute(), required=True, help="folder of its data and logs"
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--auth", action="store_true", help="ask for a token: root:Milvus")
     parser.add_argument("--cert", type=Path, help="TLS: the certificate")
@@ -83,6 +109,9 @@ def parsed() -> argparse.Namespace:
         "--fast", action="store_true", help="time ticks of 20 ms: strong reads don't take 200"
     )
     parser.add_argument("--fresh", action="store_true", help="empty the folder first")
+    parser.add_argument(
+        "--with-stdin", action="store_true", help="end, and delete the folder, when standard input ends"
+    )
     parser.add_argument("--wait", type=float, default=80.0, help="seconds until it must be healthy")
     parser.add_argument(
         "--stop-wait", type=float, default=1.0, help="seconds for a clean stop, which takes 17 to 31"
@@ -92,7 +121,7 @@ def parsed() -> argparse.Namespace:
 
 def configured(options: argparse.Namespace) -> MilvusServer:
     """A server that is not started yet, all of whose ports are free ones."""
-    data = options.data.absolute()
+    data = options.data
     if options.fresh:
         shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True, exist_ok=True)
@@ -147,13 +176,14 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def wait_until_healthy(server: MilvusServer, seconds: float) -> None:
+def wait_until_healthy(server: MilvusServer, seconds: float, ending: Ending) -> None:
     """Return once it serves; end this program when it doesn't."""
     end = time.monotonic() + seconds
     while not healthy(server.webservice_port):
         if server.server_proc.poll() is not None or time.monotonic() > end:
             sys.exit(f"Milvus did not start; see {server.config.base_data_dir}/logs")
-        time.sleep(0.1)
+        if ending.asked(within=0.1):
+            sys.exit(0)
 
 
 def healthy(port: int) -> bool:
