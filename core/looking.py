@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
-from .filters import Filter
+from .filters import F, Filter
 from .manifest import ID_LENGTH, Manifest
 from .opened import OpenStack
 from .query import Query
@@ -18,6 +18,7 @@ from .records import Hit, Record, Scope
 
 if TYPE_CHECKING:
     from .facets import Facet
+    from .result import Result
     from .saving import Missed, Saved
 
 
@@ -37,7 +38,7 @@ class LookingUp(OpenStack):
         """
         found = list(self._manifests().ids(start)) if start.isalnum() else []
         if not found:
-            raise NotFoundError(f"there is no video {start!r}", hint="see `polyreel videos`")
+            raise self._no_video(start)
         if len(found) > 1:
             raise InvalidQueryError(f"{len(found)} videos start with {start!r}", hint="give more of the id")
         return found[0]
@@ -143,7 +144,38 @@ class LookingUp(OpenStack):
         start = query.within
         if not isinstance(start, str) or len(start) in (0, ID_LENGTH):  # what is no id is refused later
             return query
-        return replace(query, within=self.video_id(start))
+        try:
+            return replace(query, within=self.video_id(start))
+        except NotFoundError:
+            if self._has_records(start):  # another tool wrote them, under an id of its own
+                return query
+            raise
+
+    def _within_there(self, query: Query) -> Query:
+        """The same, of a query that isn't answered, where nothing else tells that its video isn't there."""
+        whole = self._within_whole(query)
+        if isinstance(whole.within, str) and len(whole.within) == ID_LENGTH:
+            self._check_there(whole.within)
+        return whole
+
+    def _check_within(self, queries: Sequence[Query], results: Sequence[Result]) -> None:
+        """Refuse a video that isn't there. Only where nothing was found: a hit tells that it is there."""
+        for query, result in zip(queries, results, strict=True):
+            if query.within is not None and not result.hits:
+                self._check_there(query.within)
+
+    def _check_there(self, video_id: str) -> None:
+        committed = video_id.isalnum() and self._manifests().has(video_id)
+        if not committed and not self._has_records(video_id):
+            raise self._no_video(video_id)
+
+    def _has_records(self, video_id: str) -> bool:
+        """Also of what another tool wrote, which has no manifest."""
+        return self.count(F.video_id == video_id) > 0
+
+    def _no_video(self, id: str) -> NotFoundError:
+        where = f"in the collection of the stack {self.stack.name!r}"
+        return NotFoundError(f"there is no video {id!r} {where}", hint="see `polyreel videos`")
 
     def _known(self, id: str) -> Record | Manifest:
         """The record of an id, or the video that it begins the id of."""

@@ -97,6 +97,10 @@ class Manifests:
         except NotFoundError:
             return None
 
+    def has(self, video_id: str) -> bool:
+        """Whether a video is in the collection, by the cheapest look."""
+        return self._objects.exists(self._key(video_id))
+
     def put(self, manifest: Manifest) -> None:
         """Commit a video."""
         body = json.dumps(manifest.to_json(), ensure_ascii=False, indent=1).encode()

@@ -165,6 +165,11 @@ _LINES: dict[str, tuple[list[str], int, str]] = {
     "an unknown scope": (["search", "a", "--scope", "scene"], 2, "scope is 'scene'"),
     "an unknown grouping": (["search", "a", "--group-by", "day"], 2, "group_by is 'day'"),
     "an unknown video to stay within": (["search", "a", "--within", "none"], 1, "there is no video 'none'"),
+    "a whole id of no video to stay within": (
+        ["search", "a", "--within", "f" * 64],
+        1,
+        f"there is no video '{'f' * 64}' in the collection of the stack 'local'; see `polyreel videos`",
+    ),
     "no video to stay within": (["search", "a", "--within", ""], 2, "within takes the id of a video"),
     "an empty name of a picture": (["search", "--image", ""], 2, "image takes a path or an address"),
     "a missing picture": (["search", "--image", "nothing.jpg"], 1, "no image file nothing.jpg"),

@@ -12,7 +12,10 @@ import pytest
 from polyreel import media
 from polyreel.backends.memory import MemoryStore
 from polyreel.backends.qdrant import QdrantEdgeStore, qdrant_store
+from polyreel.core.errors import NotFoundError
 from polyreel.core.fields import FieldType
+from polyreel.core.filters import F
+from polyreel.core.query import Query
 from polyreel.core.records import Record, Scope
 from polyreel.core.search import VideoSearch
 from polyreel.core.stack import Stack
@@ -100,6 +103,26 @@ def test_recommendations_and_facets_are_those_of_the_exact_store(
     assert other.facets(
         "video_id", "start", where={"field": "year", "op": ">", "value": 2003}
     ) == exact.facets("video_id", "start", where={"field": "year", "op": ">", "value": 2003})
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_search_stays_within_what_another_tool_wrote_and_refuses_what_isnt_there(
+    name: str, opened: Callable[[str, VectorStore], VideoSearch], tmp_path: Path
+) -> None:
+    search = opened("other", STORES[name](tmp_path / "store"))
+    near = [1.0] * 13
+    assert list(search._manifests().ids()) == []
+    whole = "0123456789abcdef" * 4
+    content = Record("own", whole, "file:///own.mp4", Scope.CLIP, 0, 9, content=near)
+    search._opened().wait(search._opened().upsert([content]))
+    for video_id, id in (("v7", "c7"), (whole, "own")):
+        assert [hit.id for hit in search.search(vector=near, within=video_id)] == [id]
+        assert len(search.search(vector=near, within=video_id, where=F.start > 5)) == 0
+        search.explain(Query(vector=near, within=video_id))
+    for none in ("v77", "7", whole[:32], whole[::-1]):
+        for ask in (lambda query: search.search_many([query]), search.explain):
+            with pytest.raises(NotFoundError, match=f"there is no video '{none}' in the collection"):
+                ask(Query(vector=near, within=none))
 
 
 def test_qdrants_own_recommendation_has_the_same_order(

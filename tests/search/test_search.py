@@ -201,7 +201,19 @@ def test_a_whole_id_to_look_within_is_not_looked_up(
 ) -> None:
     sea = next(manifest for manifest in search.videos() if manifest.title == "sea")
     monkeypatch.setattr(Manifests, "ids", lambda *_: pytest.fail("the videos were listed"))
+    monkeypatch.setattr(Manifests, "has", lambda *_: pytest.fail("a hit tells that the video is there"))
     assert names(search.search(image=picture("red"), within=sea.video_id)) == ["sea.mp4"]
+
+
+def test_a_whole_id_of_no_video_is_refused_to_look_within(search: VideoSearch, picture: PictureOf) -> None:
+    red, sea = picture("red"), next(manifest for manifest in search.videos() if manifest.title == "sea")
+    for ask in (search.search_many, lambda queries: search.explain(queries[-1])):
+        for none in ("f" * 64, "." * 64):
+            with pytest.raises(
+                NotFoundError, match=f"no video '{none}' in the collection of the stack 'test'"
+            ):
+                ask([Query(image=red), Query(image=red, within=none)])
+    assert len(search.search(image=red, within=sea.video_id, where=F.start > 99)) == 0  # which is an answer
 
 
 def test_min_score_keeps_what_reaches_it(search: VideoSearch, picture: PictureOf) -> None:

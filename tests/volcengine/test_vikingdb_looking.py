@@ -8,6 +8,7 @@ import pytest
 
 import polyreel
 from polyreel import Query, exploring, media
+from polyreel.core.errors import NotFoundError
 from polyreel.core.filters import F
 from polyreel.core.media import Modality
 from polyreel.core.records import Confidence, ScoreKind
@@ -50,6 +51,15 @@ def test_examples_and_words_recommend_and_examples_never_come_back(search: Video
     assert {ball, sunset}.isdisjoint(hit.video_id for hit in found)
     only = search.recommend(ball, category="sport")
     assert [hit.video_id for hit in only] == [video(search, "ball b")]
+
+
+def test_a_video_that_isnt_there_is_refused_to_look_within(search: VideoSearch) -> None:
+    ball = video(search, "ball a")
+    assert {hit.video_id for hit in search.search("red", within=ball)} == {ball}
+    assert len(search.search("red", within=ball, where=F.start > 99)) == 0
+    for none in ("f" * 64, "f" * 63):
+        with pytest.raises(NotFoundError, match=f"there is no video '{none}' in the collection"):
+            search.search("red", within=none)
 
 
 def test_hits_have_labels_by_levels_of_the_stack(search: VideoSearch) -> None:
