@@ -32,7 +32,8 @@ def gc(
     """Find what nothing needs any more: old leases of queries, and records and files that no manifest names.
 
     Shows what it finds; deletes it only with --delete. Files that the manifests of any collection name are
-    kept, and so are your own videos where they lie.
+    kept, and so are your own videos where they lie. A video whose manifest can't be read keeps all that it
+    has: it is named, and the command exits with 1.
 
     Example: polyreel gc --delete
     """
@@ -44,6 +45,10 @@ def gc(
         output.document(report.to_json())
     else:
         _print(report, delete=delete)
+        for problem in report.problems:
+            output.message(f"kept: {problem}")
+    if report.problems:
+        raise typer.Exit(1)
 
 
 def _print(report: GcReport, *, delete: bool) -> None:

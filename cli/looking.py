@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.logs import redacted
 from . import options, output
 
 if TYPE_CHECKING:
@@ -30,20 +31,28 @@ def register(app: typer.Typer) -> None:
 def videos(stack: options.Stack = None, config: options.Config = None, as_json: options.Json = False) -> None:
     """List the videos that were taken in.
 
+    Exits with 1 when what is known of a video can't be read: it is named, and the others are listed.
+
     Example: polyreel videos --json
     """
     from .. import opening
 
+    broken: dict[str, str] = {}
     with opening.open(stack, config) as search:
-        known = search.videos()
+        known = search.videos(broken=lambda video_id, error: broken.update({video_id: redacted(error)}))
     if as_json:
-        output.document({"videos": [manifest.to_json() for manifest in known]})
-        return
-    rows = [
-        (manifest.video_id[:12], output.clock(manifest.duration), manifest.title, output.name(manifest.uri))
-        for manifest in known
-    ]
-    output.table(("id", "length", "title", "file"), rows)
+        failed = [{"video_id": video_id, "reason": reason} for video_id, reason in broken.items()]
+        output.document({"videos": [manifest.to_json() for manifest in known], "failed": failed})
+    else:
+        rows = [
+            (each.video_id[:12], output.clock(each.duration), each.title, output.name(each.uri))
+            for each in known
+        ]
+        output.table(("id", "length", "title", "file"), rows)
+    for reason in broken.values():
+        output.message(f"failed: {reason}")
+    if broken:
+        raise typer.Exit(1)
 
 
 def stacks(config: options.Config = None, as_json: options.Json = False) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .bundle import Bundle
 from .copy_ledger import Ledger
-from .errors import IntegrityError, UnsupportedError
+from .errors import UnsupportedError
 from .manifest import Manifest, Manifests
 from .media import Media
 from .objects import ObjectStore
@@ -115,14 +115,7 @@ class StackSource(Source):
         """From the stack's object store."""
         assert self.objects is not None  # a stack has one
         manifests = Manifests(self.objects, self.id)
-        for video_id in manifests.ids():
-            try:
-                manifest = manifests.get(video_id)
-            except IntegrityError as error:
-                problems.append(error.message)
-                continue
-            if manifest is not None:  # deleted meanwhile
-                yield manifest
+        return manifests.readable(lambda _, error: problems.append(error.message))
 
     def of(self, manifest: Manifest) -> list[Record]:
         """By the ids that the manifest names."""

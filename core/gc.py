@@ -89,16 +89,19 @@ class GcReport:
         orphans: By kind; a kind of which nothing was found is there with a count of 0.
         deleted: How many were deleted.
         collections: How many collections have manifests in the object store; what they name was kept.
+        problems: Manifests that can't be read; their videos keep all that they have.
     """
 
     orphans: Mapping[OrphanKind, Orphans]
     deleted: int
     collections: int
+    problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The form of `polyreel gc --json`."""
         found = {kind.value: orphans.to_json() for kind, orphans in self.orphans.items()}
-        return {"orphans": found, "deleted": self.deleted, "collections": self.collections}
+        counts = {"deleted": self.deleted, "collections": self.collections}
+        return {"orphans": found, **counts, "problems": list(self.problems)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +121,13 @@ class Collector:
     def run(self, *, delete: bool) -> GcReport:
         """Find all orphans, and delete those that are old enough."""
         with _Ledger() as ledger:
-            collections = self._read_manifests(ledger)
+            problems: list[str] = []
+            collections = self._read_manifests(ledger, problems)
             self._look(ledger)
             report = {kind: ledger.orphans(kind) for kind in OrphanKind}
-            return GcReport(report, self._delete(ledger) if delete else 0, collections)
+            return GcReport(report, self._delete(ledger) if delete else 0, collections, tuple(problems))
 
-    def _read_manifests(self, ledger: _Ledger) -> int:
+    def _read_manifests(self, ledger: _Ledger, problems: list[str]) -> int:
         """Note what every manifest of every collection names; returns how many collections there are."""
         own = self.store.meta.uid if self.store else None
         collections = set()
@@ -132,8 +136,9 @@ class Collector:
             collections.add(uid)
             try:
                 manifest = Manifests(self.objects, uid).get(video_id)
-            except IntegrityError:
+            except IntegrityError as error:
                 ledger.spare(video_id)
+                problems.append(str(error))
                 continue
             if manifest is not None:  # deleted meanwhile
                 ledger.name(manifest.clips)

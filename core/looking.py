@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .errors import InvalidQueryError, NotFoundError
 from .filter_json import from_json
 from .filters import F, Filter
-from .manifest import ID_LENGTH, Manifest
+from .manifest import ID_LENGTH, Broken, Manifest
 from .opened import OpenStack
 from .query import Query
 from .records import Hit, Record, Scope
@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 class LookingUp(OpenStack):
     """The part of `VideoSearch` that looks up."""
 
-    def videos(self) -> list[Manifest]:
-        """What is known of every video in the collection, by title."""
-        return sorted(self._manifests(), key=lambda manifest: (manifest.title, manifest.video_id))
+    def videos(self, *, broken: Broken | None = None) -> list[Manifest]:
+        """What is known of every video in the collection, by title.
+
+        Args:
+            broken: Hears of each video whose manifest can't be read; the others are given.
+
+        Raises:
+            IntegrityError: A manifest can't be read and there is no `broken`.
+        """
+        manifests = self._manifests()
+        known = manifests.readable(broken) if broken else manifests
+        return sorted(known, key=lambda manifest: (manifest.title, manifest.video_id))
 
     def video_id(self, start: str) -> str:
         """The whole id of the one video whose id starts like this.

@@ -7,13 +7,19 @@ found. Manifests lie in the object store under `manifests/<collection uid>/<vide
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from math import isfinite
+from types import NoneType
+from typing import Any
 
 from .errors import IntegrityError, NotFoundError
 from .generated import Generated
 from .objects import ObjectStore
 from .records import Text
+
+Broken = Callable[[str, IntegrityError], None]
+"""Hears of the id of a video whose manifest can't be read, and why."""
 
 ID_LENGTH = 64
 """Characters of a video's id: a sha256 in hexadecimal digits."""
@@ -72,9 +78,16 @@ class Manifest:
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Manifest:
-        """The opposite of `to_json`; parts that a later version added are left out."""
-        known = {part.name for part in fields(cls)}
-        parts = {name: part for name, part in value.items() if name in known}
+        """The opposite of `to_json`; parts that a later version added are left out.
+
+        Raises:
+            KeyError: A part is missing.
+            TypeError: A part is of another type.
+            ValueError: A part can't have this value.
+        """
+        known = [part for part in fields(cls) if part.name in value or _is_needed(part)]
+        parts = {part.name: value[part.name] for part in known}
+        _check_types(parts)
         text, records, clips = parts.get("text"), parts["records"], parts.get("clips", [])
         parts["text"] = Text.from_json(text) if isinstance(text, Mapping) else Text()
         parts |= {"records": tuple(records), "clips": tuple(clips)}  # type: ignore[arg-type]
@@ -117,9 +130,21 @@ class Manifests:
                 yield info.key.rpartition("/")[2].removesuffix(".json")
 
     def __iter__(self) -> Iterator[Manifest]:
-        """Every manifest, by video id."""
+        """Every manifest, by video id.
+
+        Raises:
+            IntegrityError: One can't be read.
+        """
+        return self.readable(_refuse)
+
+    def readable(self, broken: Broken) -> Iterator[Manifest]:
+        """Every manifest that can be read, by video id; `broken` hears of the others."""
         for video_id in self.ids():
-            manifest = self.get(video_id)
+            try:
+                manifest = self.get(video_id)
+            except IntegrityError as error:
+                broken(video_id, error)
+                continue
             if manifest is not None:  # deleted meanwhile
                 yield manifest
 
@@ -134,11 +159,62 @@ class Manifests:
         return f"{self._prefix}{video_id}.json"
 
 
+def _refuse(_: str, error: IntegrityError) -> None:
+    raise error
+
+
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "records": (list, tuple),
+    "clips": (list, tuple),
+    "text": dict,
+    "fields": dict,
+    "duration": (int, float),
+    "width": int,
+    "height": int,
+    "damage": (str, NoneType),
+    "format": int,
+    "generated": (dict, NoneType),
+}
+"""Of the parts that aren't texts."""
+
+
+def _is_needed(part: Field[object]) -> bool:
+    return part.default is MISSING and part.default_factory is MISSING
+
+
+def _check_types(parts: Mapping[str, Any]) -> None:
+    texts = [*parts["records"], *parts.get("clips", ())]
+    if not all(isinstance(each, str) for each in texts):
+        raise TypeError("records and clips are texts")
+    for name, part in parts.items():
+        if not isinstance(part, _TYPES.get(name, str)) or isinstance(part, bool):
+            raise TypeError(f"{name} is of another type")
+    if not isfinite(parts.get("duration", 0.0)):
+        raise ValueError("no video lasts so long")
+
+
 def _read(body: bytes, video_id: str) -> Manifest:
     try:
-        return Manifest.from_json(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _parsed(body, video_id)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise IntegrityError(
-            f"the manifest of video {video_id} can't be read",
+            f"the manifest of video {video_id} can't be read: {_why(error)}",
             hint="ingest the video again, which writes it anew, or delete it from the collection",
         ) from error
+
+
+def _parsed(body: bytes, video_id: str) -> Manifest:
+    manifest = Manifest.from_json(json.loads(body))
+    if manifest.video_id != video_id:
+        raise ValueError("it is that of another video")
+    return manifest
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError():
+            return "it is no JSON"
+        case KeyError():
+            return f"it has no {error.args[0]}"
+        case _:
+            return "a part of it isn't what polyreel writes there"

@@ -587,12 +587,38 @@ def test_a_broken_manifest_is_named_and_written_anew(filled: Shell, samples: Pat
     for broken in (b"", whole[:50], b"[]", b"\xff\xfe", b'{"video_id": 5}'):
         manifest.write_bytes(broken)
         said = filled("videos")
-        check_line(said, 1, manifest.stem[:12], "ingest")
+        check_line(said, 1, manifest.stem, "can't be read: ", "ingest the video again")
+        assert len(said.out.splitlines()) == 7
+        listed = filled("videos", "--json")
+        check_line(listed, 1, manifest.stem)
+        assert len(listed.document["videos"]) == 7
+        (failed,) = listed.document["failed"]
+        assert failed["video_id"] == manifest.stem
+        assert said.err == listed.err == f"failed: {failed['reason']}\n"
         assert filled("search", "ball", "--json").document["hits"]
         again = filled("ingest", samples, "--json")
         assert again.code == 0, again
         assert again.document["counts"]["skipped"] == 7
         check_nothing_lost(filled)
+
+
+def test_what_only_reads_names_a_broken_manifest_and_goes_on_and_gc_keeps_its_video(filled: Shell) -> None:
+    assert filled("videos", "--json").document["failed"] == []
+    manifest = next((filled.folder / ".polyreel" / "objects" / "manifests").rglob("*.json"))
+    manifest.write_bytes(b"{")
+    words = (manifest.stem, "can't be read: it is no JSON")
+    said = filled("gc", "--delete", "--older-than", "0")
+    assert said.code == 1
+    assert all(word in said.err for word in ("nothing to clean up\nkept: ", *words, "ingest the video again"))
+    cleaned = filled("gc", "--json")
+    assert cleaned.code == 1
+    assert words[0] in cleaned.document["problems"][0]
+    copied = filled("copy", "local", "bundle:kept", "--json")
+    assert copied.code == 1
+    assert all(word in copied.document["problems"][0] for word in words)
+    check_line(filled("similar", manifest.stem), 1, *words)
+    assert filled("explore", "--json").code == 0
+    assert filled("facets", "video_id", "--json").code == 0
 
 
 def test_a_broken_journal_is_named_with_what_to_do(filled: Shell, samples: Path) -> None:

@@ -156,9 +156,25 @@ def test_a_video_whose_manifest_cannot_be_read_keeps_all_it_has(
     search.ingest(videos)
     for manifest in (tmp_path / "objects" / "manifests").rglob("*.json"):
         manifest.write_text("{")
-    assert counts(search.gc(delete=True, older_than=0)) == {}
+    report = search.gc(delete=True, older_than=0)
+    assert counts(report) == {}
+    assert len(report.problems) == 3
+    assert all("can't be read: it is no JSON" in problem for problem in report.problems)
     assert search.count() == 9
     assert len(list(search.stack.objects.list("videos/"))) == 3
+
+
+def test_a_manifest_with_another_videos_name_costs_neither_a_record(
+    open_search: OpenSearch, videos: Path, tmp_path: Path
+) -> None:
+    search = open_search(copy=True)
+    search.ingest(videos)
+    first, second, _ = sorted((tmp_path / "objects" / "manifests").rglob("*.json"))
+    second.write_bytes(first.read_bytes())
+    report = search.gc(delete=True, older_than=0)
+    assert counts(report) == {}
+    assert [second.stem in problem for problem in report.problems] == [True]
+    assert search.count() == 9
 
 
 def test_in_a_shared_store_a_record_is_deleted_only_after_it_was_an_orphan_for_long(

@@ -191,6 +191,9 @@ def test_a_video_whose_manifest_is_broken_can_be_deleted(
     broken.write_text("{")
     with pytest.raises(IntegrityError, match="or delete it from the collection"):
         search.videos()
+    heard: list[str] = []
+    assert len(search.videos(broken=lambda video_id, _: heard.append(video_id))) == 2
+    assert heard == [broken.stem]
     assert search.delete(broken.stem) == 1
     assert len(search.videos()) == 2
     assert search.count(F.video_id == broken.stem) == 0
