@@ -148,6 +148,24 @@ class LookingUp(OpenStack):
 
     # -- inside -------------------------------------------------------------------------------------------
 
+    def _asked(self, query: Query) -> Query:
+        """The query as it is asked: what the stack can't do is refused, a video's id is whole.
+
+        Raises:
+            UnsupportedError: There are no records of its scope, and none are made.
+            NotFoundError: The video that it looks in isn't there, as far as no search is needed to know.
+        """
+        self._check_scope(query.scope)
+        return self._within_whole(query)
+
+    def _check_scope(self, scope: Scope | str | None) -> None:
+        if scope in (None, *self.stack.makes) or scope not in tuple(Scope):  # a wrong one is refused later
+            return
+        if self.count(F.scope == Scope(scope).value) == 0:  # another recipe or tool may have made some
+            from .unmade import refusal
+
+            raise refusal(self.stack, Scope(scope), self._opened().can)
+
     def _within_whole(self, query: Query) -> Query:
         """The query, with the whole id of the video that it looks in; a whole one costs no look."""
         start = query.within
@@ -160,9 +178,9 @@ class LookingUp(OpenStack):
                 return query
             raise
 
-    def _within_there(self, query: Query) -> Query:
-        """The same, of a query that isn't answered, where nothing else tells that its video isn't there."""
-        whole = self._within_whole(query)
+    def _planned(self, query: Query) -> Query:
+        """The same of a query that isn't answered, where nothing else tells that its video isn't there."""
+        whole = self._asked(query)
         if isinstance(whole.within, str) and len(whole.within) == ID_LENGTH:
             self._check_there(whole.within)
         return whole

@@ -84,8 +84,9 @@ class VideoSearch(TakingIn, Describing):
 
     def search_many(self, queries: Sequence[Query]) -> list[Result]:
         """Answer several queries, in order; the store is asked for all of them in one batch."""
-        asked = [self._within_whole(query) for query in queries]
+        asked = [self._asked(query) for query in queries]
         results = results_of(asked, self._planner().of_search(asked))
+        self._check_within(asked, results)
         self._check_within(asked, results)
         if LOGGER.isEnabledFor(INFO):
             for result in results:
@@ -102,7 +103,7 @@ class VideoSearch(TakingIn, Describing):
         """
         from .explaining import plan
 
-        return plan(self._planner(), self._within_there(query), self.stack.rate, self._media)
+        return plan(self._planner(), self._planned(query), self.stack.rate, self._media)
 
     def similar(
         self, id: str, *, limit: int = 10, where: Filter | Mapping[str, object] | None = None

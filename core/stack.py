@@ -15,7 +15,7 @@ from .media import Modality
 from .objects import ObjectStore
 from .rates import Rate
 from .recipe import Recipe
-from .records import Channel
+from .records import Channel, Scope
 from .space import CollectionSpec, Space
 from .store import VectorStore
 
@@ -81,6 +81,15 @@ class Stack:
                 hint=f"add a section [stacks.{self.name}.embedder]",
             )
         return space
+
+    @property
+    def makes(self) -> tuple[Scope, ...]:
+        """The scopes of the records that an ingest makes."""
+        if self.embedder is not None:
+            return self.recipe.scopes
+        from .unmade import made_where_vectorized  # a search on any other stack does without
+
+        return made_where_vectorized(self.recipe)
 
     @property
     def spec(self) -> CollectionSpec:

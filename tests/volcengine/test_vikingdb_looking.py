@@ -8,7 +8,7 @@ import pytest
 
 import polyreel
 from polyreel import Query, exploring, media
-from polyreel.core.errors import NotFoundError
+from polyreel.core.errors import NotFoundError, UnsupportedError
 from polyreel.core.filters import F
 from polyreel.core.media import Modality
 from polyreel.core.records import Confidence, ScoreKind
@@ -60,6 +60,17 @@ def test_a_video_that_isnt_there_is_refused_to_look_within(search: VideoSearch) 
     for none in ("f" * 64, "f" * 63):
         with pytest.raises(NotFoundError, match=f"there is no video '{none}' in the collection"):
             search.search("red", within=none)
+
+
+def test_whole_videos_without_proxies_are_refused_before_the_service_is_asked_for_them(
+    search: VideoSearch, cloud: Cloud
+) -> None:
+    searched = len(cloud.vikingdb.bodies("search/"))
+    with pytest.raises(UnsupportedError, match=r'no records of whole videos.*group_by="video".*"proxy"'):
+        search.search("red", scope="video")
+    assert len(cloud.vikingdb.bodies("search/")) == searched
+    assert len(search.search("red", group_by="video", limit=20)) == len(search.videos())
+    assert len(cloud.vikingdb.bodies("search/")) > searched
 
 
 def test_hits_have_labels_by_levels_of_the_stack(search: VideoSearch) -> None:
