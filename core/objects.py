@@ -23,6 +23,7 @@ from .errors import (
     InvalidQueryError,
     NotFoundError,
     PolyreelError,
+    RejectedError,
     UnavailableError,
     UnsupportedError,
 )
@@ -317,15 +318,33 @@ class ObjectStore(Adapter, ABC):
     ) -> ObjectInfo:
         """Nothing is left of an upload that fails; one whose process is killed can be resumed."""
         assert self.part_size is not None  # that is why it goes in parts
-        md5 = md5_of(stream)
-        mark = Mark(key, md5)
-        upload = self._resumed(mark) or self._attempt(lambda: self._begin(key, content_type, md5))
+        mark = Mark(key, md5_of(stream))
+
+        def begun() -> Upload:
+            return self._attempt(lambda: self._begin(key, content_type, mark.md5))
+
+        resumed = self._resumed(mark)
+        try:
+            return self._sent(mark, resumed or begun(), stream, size, progress)
+        except NotFoundError:  # another process, which shares the upload, has finished it or given it up
+            if not self.resumes_uploads:
+                raise
+        except RejectedError:  # as of a part that came otherwise, which the store lets nobody send again
+            if not resumed:
+                raise
+        stream.seek(0)
+        return self._sent(mark, begun(), stream, size, progress)
+
+    def _sent(
+        self, mark: Mark, upload: Upload, stream: BinaryIO, size: int, progress: Progress
+    ) -> ObjectInfo:
+        assert self.part_size is not None
         try:
             self._mark(mark, upload)
             info = send(
                 upload,
                 stream,
-                md5=md5,
+                md5=mark.md5,
                 part_size=max(self.part_size, -(-size // _MAX_PARTS)),
                 at_once=self.parts_at_once,
                 attempt=self._attempt,

@@ -94,6 +94,15 @@ def send(
     return attempt(upload.finish)
 
 
+def came(body: bytes, size: object, etag: str) -> bool:
+    """Whether a part that a store tells of is these bytes, by the MD5 that most ETags of parts are.
+
+    An ETag that is none, as of a part that was encrypted by a key service, is no MD5 of anything: it says no.
+    """
+    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return size == len(body) and etag.strip('"').lower() == md5
+
+
 def md5_of(stream: BinaryIO) -> str:
     """The digest of a whole stream in hexadecimal, which is then at its start again."""
     stream.seek(0)

@@ -16,6 +16,7 @@ from ..core.errors import ConfigurationError, IntegrityError, InvalidQueryError,
 from ..core.objects import ObjectInfo, ObjectStore, Progress, readable
 from ..core.parts import Upload
 from ..core.secret import Secret
+from ..core.space import digest
 from ..core.streams import Opened
 from .checks import checked_address, checked_prefix, given
 from .s3_client import Clients, told, translated
@@ -35,7 +36,8 @@ class S3Objects(ObjectStore):
     """Objects in a bucket of AWS, MinIO, Swift, R2 or any store that speaks S3. Contract: `ObjectStore`.
 
     Buckets and objects are private unless `acl` or the bucket itself says otherwise. Every object carries its
-    MD5 as metadata, and what is read is compared with it.
+    MD5 as metadata, and what is read is compared with it. An upload in parts whose process was killed is gone
+    on with by the next `put` of the same file, as far as its parts can be recognised by their MD5.
 
     Args:
         bucket: Its name; made when it is missing.
@@ -66,6 +68,7 @@ class S3Objects(ObjectStore):
 
     kind = "s3"
     schemes = frozenset({"s3"})
+    resumes_uploads = True
 
     def __init__(
         self,
@@ -174,8 +177,16 @@ class S3Objects(ObjectStore):
                 **self._at(key), **self._kept(content_type, md5)
             )
 
-        at = {**self._at(key), "UploadId": answer["UploadId"]}
-        return S3Upload(self._clients, key, self._uri(key), at, md5, self._with_md5)
+        return self._upload(key, answer["UploadId"], md5)
+
+    def _resume(self, key: str, id: str, md5: str) -> Upload | None:
+        terms, _, own = id.partition(":")
+        return self._upload(key, own, md5).taken_up(terms) if own else None
+
+    def _upload(self, key: str, id: str, md5: str) -> S3Upload:
+        at = {**self._at(key), "UploadId": id}
+        terms = digest([self._options, self.part_size, self._with_md5])
+        return S3Upload(self._clients, key, self._uri(key), at, md5, self._with_md5, terms)
 
     def _open_object(self, key: str, start: int, version: str | None) -> Opened:
         part = {"Range": f"bytes={start}-", "IfMatch": version} if start else {}

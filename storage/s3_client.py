@@ -34,6 +34,7 @@ _CODES: Mapping[str, tuple[type[PolyreelError], str | None]] = {
     "NoSuchKey": (NotFoundError, None),
     "NoSuchBucket": (NotFoundError, "check its name, or run an ingest, which makes it"),
     "NoSuchUpload": (NotFoundError, None),
+    "InvalidPart": (NotFoundError, None),  # another process has sent it anew
     "InvalidAccessKeyId": (AuthenticationError, _KEYS),
     "SignatureDoesNotMatch": (AuthenticationError, _KEYS),
     "AccessDenied": (AuthenticationError, "give these keys the right to it, or check the bucket's name"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from tos.utils import cal_crc_from_upload_parts
 
 from ..core.errors import IntegrityError, NotFoundError
 from ..core.objects import ObjectInfo
-from ..core.parts import Upload
+from ..core.parts import Upload, came
 from .patience import Patient
 from .tos_client import told
 
@@ -52,8 +51,7 @@ class TosUpload(Upload):
     def arrived(self, number: int, body: bytes) -> bool:
         """By the MD5 that TOS gives as a part's ETag; where it gives another, the part is sent again."""
         part = self.came.get(number)
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        if part is None or getattr(part, "size", None) != len(body) or part.etag.strip('"').lower() != etag:
+        if part is None or not came(body, getattr(part, "size", None), part.etag):
             return False
         self._parts[number] = PartInfo(number, len(body), None, part.etag, None, is_completed=True)
         return True
@@ -95,14 +93,14 @@ class TosUpload(Upload):
         Raises:
             NotFoundError: TOS doesn't know the upload any more.
         """
-        came: dict[int, UploadedPart] = {}
+        listed: dict[int, UploadedPart] = {}
         marker, more = 0, True
         while more:
             with told(self.uri):
                 page = self.clients.get().list_parts(**self.at, part_number_marker=marker)
-            came |= {part.part_number: part for part in page.parts}
+            listed |= {part.part_number: part for part in page.parts}
             marker, more = page.next_part_number_marker or 0, bool(page.is_truncated and page.parts)
-        return replace(self, came=came)
+        return replace(self, came=listed)
 
     def _compare(self, parts: list[PartInfo], crc: int | None) -> None:
         """The SDK doesn't, of a whole that is made by hand; of parts that came earlier no CRC64 is told."""

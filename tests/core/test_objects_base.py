@@ -10,10 +10,17 @@ import pytest
 
 from polyreel.core.contenttypes import content_type_of
 from polyreel.core.deadline import RetryPolicy
-from polyreel.core.errors import IntegrityError, UnavailableError, UnsupportedError
+from polyreel.core.errors import (
+    IntegrityError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+    UnsupportedError,
+)
 from polyreel.core.objects import ObjectInfo, ObjectStore
 from polyreel.core.parts import Upload
 from polyreel.core.streams import Opened
+from polyreel.core.upload_marks import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +64,7 @@ class ScriptedObjects(ObjectStore):
         self.resumes = True
         self.uploads: list[ScriptedUpload] = []
         self.part_faults: list[int] = []
+        self.refusals: list[PolyreelError] = []
 
     def _ensure_bucket(self) -> None: ...
 
@@ -75,6 +83,8 @@ class ScriptedObjects(ObjectStore):
     def _open_object(self, key: str, start: int, version: str | None) -> Opened:
         self.opened.append(start)
         cut = self.cuts.pop(0) if self.cuts else None
+        if key not in self.kept:
+            raise NotFoundError(f"there is no {key}")
         return Opened(Body(self.kept[key][start:], cut), "v1" if self.resumes else None, self.md5)
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -101,7 +111,13 @@ class ScriptedUpload(Upload):
         self.parts: dict[int, bytes] = {}
         self.aborted = False
 
+    @property
+    def id(self) -> str:
+        return str(id(self))
+
     def part(self, number: int, body: bytes) -> None:
+        if number == 2 and self.store.refusals:
+            raise self.store.refusals.pop(0)
         if number in self.store.part_faults:
             self.store.part_faults.remove(number)
             raise ConnectionError("cut")
@@ -114,6 +130,16 @@ class ScriptedUpload(Upload):
 
     def abort(self) -> None:
         self.aborted = True
+
+
+class ResumingObjects(ScriptedObjects):
+    resumes_uploads = True
+
+    def _resume(self, key: str, id: str, md5: str) -> Upload | None:
+        return next((each for each in self.uploads if each.id == id), None)
+
+    def _delete(self, key: str) -> None:
+        self.kept.pop(key, None)
 
 
 @pytest.fixture
@@ -149,6 +175,47 @@ def test_an_upload_whose_part_fails_for_good_is_aborted(objects: ScriptedObjects
         objects.put("a", CONTENT)
     assert objects.uploads[0].aborted
     assert objects.kept["a"] == b"old"
+
+
+@pytest.mark.parametrize("refusal", [NotFoundError, RejectedError])
+def test_an_upload_of_an_earlier_process_that_cant_be_gone_on_with_begins_anew(
+    refusal: type[PolyreelError],
+) -> None:
+    objects = ResumingObjects()
+    left = objects._begin("a", None, "")
+    mark = Mark("a", md5(CONTENT, usedforsecurity=False).hexdigest(), left.id)
+    objects.kept[mark.place] = mark.to_bytes()
+    objects.refusals = [refusal("it is another's")]
+    objects.put("a", CONTENT)
+    assert objects.kept == {"a": CONTENT}
+    assert [upload.aborted for upload in objects.uploads] == [True, False]
+
+
+def test_an_upload_that_another_process_ends_begins_anew_once() -> None:
+    objects = ResumingObjects()
+    objects.refusals = [NotFoundError("gone")]
+    moved: list[int] = []
+    objects.put("a", CONTENT, progress=moved.append)
+    assert objects.kept == {"a": CONTENT}
+    assert moved[-1] == 95
+    objects.refusals = [NotFoundError("gone"), NotFoundError("gone again")]
+    with pytest.raises(NotFoundError, match="gone again"):
+        objects.put("b", CONTENT)
+    assert set(objects.kept) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusal"), [(ResumingObjects, RejectedError), (ScriptedObjects, NotFoundError)]
+)
+def test_an_upload_that_nobody_shares_and_that_is_refused_is_not_sent_again(
+    kind: type[ScriptedObjects], refusal: type[PolyreelError]
+) -> None:
+    objects = kind()
+    objects.refusals = [refusal("no")]
+    with pytest.raises(refusal, match="no"):
+        objects.put("a", CONTENT)
+    assert [upload.aborted for upload in objects.uploads] == [True]
+    assert objects.kept == {}
 
 
 def test_a_file_that_changes_while_it_is_stored_makes_no_object(

@@ -24,6 +24,7 @@ from polyreel.core.errors import (
     RejectedError,
     UnavailableError,
 )
+from polyreel.core.upload_marks import Mark
 from polyreel.storage.s3 import S3Objects
 from polyreel.testing.web import Site, cut, send, serving
 
@@ -235,7 +236,15 @@ class Multipart:
         self.calls: list[str] = []
         self.faults = faults
         self.lost = False
+        self.marks: list[str] = []
         site.answers[KEY] = self.answer
+        site.answers[f"/bucket/{Mark('a', hashlib.md5(LARGE, usedforsecurity=False).hexdigest()).place}"] = (
+            self.mark
+        )
+
+    def mark(self, handler: BaseHTTPRequestHandler, _: int) -> None:
+        self.marks.append(handler.command)
+        send(handler, {"GET": 404, "PUT": 200, "DELETE": 204}[handler.command])
 
     def answer(self, handler: BaseHTTPRequestHandler, _: int) -> None:
         query = parse_qs(urlsplit(handler.path).query, keep_blank_values=True)
@@ -264,6 +273,7 @@ def test_only_the_part_that_failed_is_sent_again(site: Site) -> None:
     assert (info.size, info.checksum) == (len(LARGE), "whole-3")
     assert moved == [8 << 20, 16 << 20, 17 << 20]
     assert sorted(upload.calls) == ["POST", "POST", "PUT 1", "PUT 2", "PUT 2", "PUT 3"]
+    assert upload.marks == ["GET", "PUT", "DELETE"]
 
 
 def test_an_upload_that_fails_is_aborted(site: Site) -> None:
@@ -272,6 +282,7 @@ def test_an_upload_that_fails_is_aborted(site: Site) -> None:
         objects.put("a", LARGE)
     assert upload.calls[-1] == "DELETE"
     assert upload.calls.count("POST") == 1
+    assert upload.marks == ["GET", "PUT", "DELETE"]
 
 
 def test_an_upload_that_is_stopped_is_aborted(site: Site, tmp_path: Path) -> None:

@@ -218,8 +218,11 @@ def test_an_upload_whose_last_answer_was_lost_is_known_again(emulator: Emulator,
         assert objects.put("a", LARGE).size == len(LARGE)
         assert objects.read("a") == LARGE
         emulator.faults.plan("POST /b?uploadId", Fault(404, "NoSuchUpload"))
-        with pytest.raises(NotFoundError):  # gone, and no such object: it was never finished
-            objects.put("b", LARGE)
+        objects.put("b", LARGE)  # gone, and no such object: it was never finished, and begins anew
+        assert objects.read("b") == LARGE
+        emulator.faults.plan("POST /c?uploadId", *[Fault(404, "NoSuchUpload")] * 2)
+        with pytest.raises(NotFoundError):
+            objects.put("c", LARGE)
 
 
 def test_an_object_that_tos_made_wrongly_of_its_parts_is_told(
