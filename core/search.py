@@ -87,7 +87,6 @@ class VideoSearch(TakingIn, Describing):
         asked = [self._asked(query) for query in queries]
         results = results_of(asked, self._planner().of_search(asked))
         self._check_within(asked, results)
-        self._check_within(asked, results)
         if LOGGER.isEnabledFor(INFO):
             for result in results:
                 known = {name: result.explain[name] for name in ("parts", "fusion")}
