@@ -93,6 +93,9 @@ class Capabilities:
         video_fps: Fewest and most frames a second at which it samples a video; None takes any.
         proxies: Whether it vectorizes whole videos (records of the channel `proxy`, where the recipe asks for
             them); else a whole video is found by its clips, grouped by video.
+        lean_rows: How many rows a lean search (`SearchRequest.lean`) gives for no more than the search itself
+            takes; where the planner groups, it begins with as many. 0 where they aren't worth the fetch of what
+            is shown.
         flush_each: Whether a flush is cheap enough to follow each video, so that a loss of power during an
             ingest loses none that is committed; else an ingest flushes once, at its end.
     """
@@ -111,4 +114,5 @@ class Capabilities:
     video_endings: frozenset[str] = frozenset()
     video_fps: tuple[float, float] | None = None
     proxies: bool = False
+    lean_rows: int = 0
     flush_each: bool = True

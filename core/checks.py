@@ -278,7 +278,7 @@ def checked_request(
     if request.exact and Feature.EXACT not in can.features:
         raise UnsupportedError(f"{can.form} has no exact search", hint="leave exact out")
     near = _checked_near(request, spec, can)
-    return CheckedRequest(near, where, request.limit, request.group, request.exact)
+    return CheckedRequest(near, where, request.limit, request.group, request.exact, request.lean)
 
 
 def _check_min_score(value: object) -> None:

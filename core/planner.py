@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .appraising import Appraiser
 from .asking import Asking, Run, answered, together
@@ -188,9 +188,13 @@ class Planner:
             hits = yield from spreader.found(candidates, shape.limit, wanted.seen)
         else:
             hits = (yield from candidates(shape.limit))[: shape.limit]
+        whole = ranking.completed(hits, self.store)
+        if whole is None:  # then once more, and the records with what is found
+            can = replace(ranking.can, lean_rows=0)
+            return (yield from self._found(wanted, replace(ranking, can=can)))
         if shape.clips > 1:
-            hits = yield from ranking.with_clips(hits)
-        return hits
+            return (yield from ranking.with_clips(whole))
+        return whole
 
     def _candidates(
         self, wanted: _Wanted, ranking: Ranking, seen: frozenset[Shown]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .asking import Asking, Run, asked, together
 from .capabilities import Capabilities, Feature
 from .filters import ALL, F, Filter
 from .fusing import folded, fused, order, segment
-from .records import Hit
+from .records import Hit, Record
 from .requests import Answer, Group, Lexical, Near, SearchRequest
+from .store import VectorStore
 
 Way = Callable[[SearchRequest], Asking[tuple[Hit, ...]]]
 """How one list is ranked: by segments, or by videos."""
@@ -57,6 +58,7 @@ class Ranking:
     run: Run
     fuses: bool = False
     clips: int = 1
+    _lean: set[str] = field(default_factory=set, init=False)  # ids of hits of which only the place is known
 
     def segments(self, limit: int, where: Filter = ALL) -> Asking[tuple[Hit, ...]]:
         """The best `limit` segments, or all there are; only those that match `where`, too."""
@@ -78,6 +80,15 @@ class Ranking:
         asks = [self.segments(self.clips, F.video_id == hit.video_id) for hit in open_ones]
         found = dict(zip((hit.video_id for hit in open_ones), (yield from together(asks)), strict=True))
         return tuple(self._with_members(hit, found.get(hit.video_id, hit.members)) for hit in hits)
+
+    def completed(self, hits: Sequence[Hit], store: VectorStore) -> tuple[Hit, ...] | None:
+        """The hits with all of their records; None where one of these was deleted since it was found."""
+        ids = dict.fromkeys(each.id for hit in hits for each in (hit, *hit.members) if each.id in self._lean)
+        if not ids:
+            return tuple(hits)
+        with self.run.timed("fetch"):
+            records = store.fetch([*ids])
+        return tuple([_whole(hit, records) for hit in hits]) if len(records) == len(ids) else None
 
     # -- fusing -------------------------------------------------------------------------------------------
 
@@ -148,30 +159,46 @@ class Ranking:
     def _first_of_each(self, request: SearchRequest) -> Asking[tuple[Hit, ...]]:
         """The best hit of each video, until there are enough or the data ends.
 
-        Each round asks for videos that weren't seen; where few videos filled the one before, for more.
+        Each round asks for videos that weren't seen; where few videos filled the one before, for more. Most
+        rows fall away again, so they are lean where the store has such.
         """
         wanted, most = request.limit, self.can.max_limit
         best: dict[str, Hit] = {}
-        share = OVERFETCH  # rows that it took to find one video
+        share = max(OVERFETCH, -(-self.can.lean_rows // wanted))  # rows that it took to find one video
         while len(best) < wanted:
             limit = min((wanted - len(best)) * share + len(self.excluded), most)
             hits = (yield from self._beyond(request, best, limit)).hits
             rows = self._allowed(hits)
-            found = {each[0].video_id: self._first(each) for each in _by_video(rows)}
+            found = self._bests(rows)
             best |= {id: hit for id, hit in found.items() if id not in best}
             if len(hits) < limit or not found:
                 break
             share = min(max(share * 2, -(-len(rows) // len(found))), most)
-        return tuple(sorted(best.values(), key=order)[:wanted])
+        shown = sorted(best.values(), key=order)[:wanted]
+        if self._reads_lean:
+            self._lean.update(each.id for hit in shown for each in (hit, *hit.members))
+        return tuple(shown)
 
     def _beyond(self, request: SearchRequest, seen: Mapping[str, Hit], limit: int) -> Asking[Answer]:
         """Hits of other videos than those seen."""
         where = request.where & F.video_id.not_in(list(seen)) if seen else request.where
-        return asked(replace(request, where=where, limit=limit), self.run)
+        return asked(replace(request, where=where, limit=limit, lean=self._reads_lean), self.run)
+
+    @property
+    def _reads_lean(self) -> bool:
+        return self.can.lean_rows > 0
 
     def _allowed(self, hits: Sequence[Hit]) -> Sequence[Hit]:
         """The hits without what is none."""
         return [hit for hit in hits if hit.record.id not in self.excluded] if self.excluded else hits
+
+    def _bests(self, rows: Sequence[Hit]) -> dict[str, Hit]:
+        """The best hit of each video, in no order."""
+        if (
+            self.clips == 1 or self.fuses
+        ):  # the last one written is the first one found; there may be many rows
+            return {hit.record.video_id: hit for hit in reversed(rows)}
+        return {each[0].video_id: self._first(each) for each in _by_video(rows)}
 
     def _first(self, rows: Sequence[Hit], *, whole: bool = False) -> Hit:
         """The best of a video's hits, with its best clips where those are known to be among them."""
@@ -187,9 +214,15 @@ class Ranking:
         return replace(hit, members=(itself, *others)[: self.clips])
 
 
+def _whole(hit: Hit, records: Mapping[str, Record]) -> Hit:
+    """The hit and its members with the records that were fetched."""
+    members = tuple([_whole(member, records) for member in hit.members])
+    return Hit(records.get(hit.id, hit.record), hit.score, hit.score_kind, members=members)
+
+
 def _by_video(hits: Iterable[Hit]) -> list[list[Hit]]:
     """The hits of each video, best first; the videos in the order of their best."""
     groups: dict[str, list[Hit]] = defaultdict(list)
     for hit in hits:
-        groups[hit.video_id].append(hit)
+        groups[hit.record.video_id].append(hit)
     return list(groups.values())

@@ -250,6 +250,20 @@ class Hit:
     members: tuple[Hit, ...] = ()
     verdicts: Verdicts = ()
 
+    @classmethod
+    def bare(cls, record: Record, score: float, score_kind: ScoreKind) -> Hit:
+        """A hit of which nothing else is known, made in half of the usual time: rankings may have many."""
+        hit = object.__new__(cls)
+        _set_record(hit, record)
+        _set_score(hit, score)
+        _set_score_kind(hit, score_kind)
+        _set_similarity(hit, _NO_SIMILARITY)
+        _set_retrieval(hit, None)
+        _set_confidence(hit, None)
+        _set_members(hit, ())
+        _set_verdicts(hit, ())
+        return hit
+
     @property
     def id(self) -> str:
         """The record's id."""
@@ -308,6 +322,19 @@ class Hit:
             **members,
             **({"verdicts": [each.to_json() for each in self.verdicts]} if self.verdicts else {}),
         }
+
+
+_NO_SIMILARITY: Mapping[str, float] = MappingProxyType({})
+(
+    _set_record,
+    _set_score,
+    _set_score_kind,
+    _set_similarity,
+    _set_retrieval,
+    _set_confidence,
+    _set_members,
+    _set_verdicts,
+) = (vars(Hit)[name].__set__ for name in Hit.__match_args__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class SearchRequest:
         group: At most so many hits of each video.
         min_score: Hits of at least this score; only for similarities.
         exact: Brute force, where an index would only come near.
+        lean: Of the records only what places them is asked for: id, video, scope, span and channel. The rest
+            may be missing, so who shows a hit fetches its record.
     """
 
     near: Near
@@ -68,6 +70,7 @@ class SearchRequest:
     group: Group | None = None
     min_score: float | None = None
     exact: bool = False
+    lean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class CheckedRequest:
     limit: int
     group: Group | None
     exact: bool
+    lean: bool
 
 
 @dataclass(frozen=True, slots=True)

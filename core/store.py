@@ -220,6 +220,7 @@ class VectorStore(Adapter, ABC):
         - `min_score` is inclusive.
         - The record of a `NearRecord` is not among its hits; an unknown id is `NotFoundError`.
         - Hits carry no vectors.
+        - A lean search finds the same, and may leave out all of a record but what places it.
         - Searching an empty collection finds nothing.
         """
         spec, can = self.meta.spec, self.can

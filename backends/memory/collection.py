@@ -170,9 +170,12 @@ def page(
     found: Iterator[tuple[Record, float]], limit: int, group: Group | None
 ) -> Iterator[tuple[Record, float]]:
     """The first of them; grouped, the best `size` of each of the first `limit` videos."""
-    if group is None:
-        yield from islice(found, limit)
-        return
+    return islice(found, limit) if group is None else _grouped(found, limit, group)
+
+
+def _grouped(
+    found: Iterator[tuple[Record, float]], limit: int, group: Group
+) -> Iterator[tuple[Record, float]]:
     taken: dict[str, int] = {}
     for record, score in found:
         count = taken.get(record.video_id, 0)
@@ -188,8 +191,8 @@ def reader(name: str) -> Callable[[Record], object]:
     return _BUILT_IN.get(name) or (lambda record: record.fields.get(name))
 
 
-def lent(record: Record) -> Record:
-    """A copy without a vector, which shares nothing that can be changed; made directly, for speed."""
+def lent(record: Record, vector: Vector | None = None) -> Record:
+    """A copy with this vector, which shares nothing that can be changed; made directly, for speed."""
     return Record(
         record.id,
         record.video_id,
@@ -199,7 +202,7 @@ def lent(record: Record) -> Record:
         record.end_ms,
         record.channel,
         record.recipe,
-        None,
+        vector,
         record.text,
         dict(record.fields),
         {name: _copied(value) for name, value in record.extra.items()},

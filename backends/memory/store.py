@@ -7,7 +7,6 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from threading import RLock
@@ -50,6 +49,7 @@ _FEATURES = frozenset(
         Feature.ADD_FIELD,
     }
 )
+_LEAN = 400  # rows that are handed out while 10 000 vectors are compared
 _PAGE = 256  # records that a scan reads under one lock
 _LOG = "records.log"
 _LOGGER = logging.getLogger(__name__)
@@ -89,7 +89,9 @@ class MemoryStore(VectorStore):
         with self._lock:
             self._close()
             form = self.forms[self._path is not None]
-            self.can = Capabilities(form.name, form.features, version=f"numpy {np.__version__}")
+            self.can = Capabilities(
+                form.name, form.features, version=f"numpy {np.__version__}", lean_rows=_LEAN
+            )
             folder = self._folder(spec)
             if folder is None:
                 self._now = self._kept.get(spec.name)
@@ -153,9 +155,12 @@ class MemoryStore(VectorStore):
         near = request.near
         itself = near.id if isinstance(near, NearRecord) else ""
         kind, ranked = self._ranked(near, collection, request.limit)
-        matches = self._test(request.where)
-        found = ((record, score) for record, score in ranked if record.id != itself and matches(record))
-        hits = page(found, request.limit, request.group)
+        if itself or request.where.filter != ALL:
+            matches = self._test(request.where)
+            ranked = (each for each in ranked if each[0].id != itself and matches(each[0]))
+        hits = page(ranked, request.limit, request.group)
+        if request.lean:  # who asks so shows no record of the answer, so none is copied
+            return Answer(tuple([Hit.bare(record, score, kind) for record, score in hits]))
         return Answer(tuple(Hit(lent(record), score, kind) for record, score in hits))
 
     def _ranked(
@@ -273,4 +278,4 @@ class MemoryStore(VectorStore):
 
     def _read(self, row: int, *, vectors: bool) -> Record:
         vector = self._open_one.vectors[row].copy() if vectors else None
-        return replace(lent(self._open_one.records[row]), content=cast("Vector | None", vector))
+        return lent(self._open_one.records[row], cast("Vector | None", vector))

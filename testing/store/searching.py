@@ -14,7 +14,7 @@ from ...core.capabilities import Feature
 from ...core.checks import SCORE_KIND
 from ...core.errors import InvalidQueryError, NotFoundError, UnsupportedError
 from ...core.filters import F
-from ...core.records import EMPTY, Record, Scope
+from ...core.records import EMPTY, Channel, Record, Scope
 from ...core.requests import Group, Lexical, NearMedia, NearRecord, SearchRequest
 from ...core.space import Metric
 from ...core.store import VectorStore
@@ -163,6 +163,19 @@ class SearchingTests(StoreTests):
         assert dict(hit.record.fields) == dict(FULL.fields)
         assert dict(hit.record.extra) == FULL.extra
 
+    def test_a_lean_search_finds_the_same_and_says_where_it_belongs(self, store: VectorStore) -> None:
+        whole = replace(FULL, content=self.content(_QUERY))
+        self.write(store, [whole, *(replace(each, channel=Channel.AUDIO) for each in self.records(30))])
+        requests: tuple[dict[str, object], ...] = ({}, {"where": F.year < 20, "limit": 5}, {"min_score": 0.0})
+        for parts in requests:
+            asked = {"limit": 40, **parts}
+            hits, lean = (self.search(store, _QUERY, **asked, lean=lean).hits for lean in (False, True))
+            assert len(hits) >= 5
+            assert [_place(hit.record) for hit in lean] == [_place(hit.record) for hit in hits]
+            scores = [hit.score for hit in hits]
+            assert [hit.score for hit in lean] == pytest.approx(scores, abs=store.can.tolerance)
+            assert {hit.score_kind for hit in lean} == {hit.score_kind for hit in hits}
+
     def test_exact_searches_are_exact_or_refused(self, store: VectorStore) -> None:
         self.write(store, self.records(50))
         if Feature.EXACT in store.can.features:
@@ -290,3 +303,8 @@ class SearchingTests(StoreTests):
         assert len(self.found(store, _QUERY)) == 2
         with pytest.raises((InvalidQueryError, UnsupportedError)):
             self.search(store, _QUERY, group=Group(0))
+
+
+def _place(record: Record) -> tuple[object, ...]:
+    """What a lean search tells of a record."""
+    return record.id, record.video_id, record.scope, record.start_ms, record.end_ms, record.channel
