@@ -55,7 +55,7 @@ def compare(
         rounds: In each of which every way runs once.
         warm: Rounds before them.
         seconds: After which no further round begins; one at least is run.
-        clock: Seconds, as they are counted; `time.process_time` leaves out what other processes take.
+        clock: What a call is measured with.
     """
     end = time.monotonic() + seconds
     names = list(ways)

@@ -94,8 +94,8 @@ class Capabilities:
         proxies: Whether it vectorizes whole videos (records of the channel `proxy`, where the recipe asks for
             them); else a whole video is found by its clips, grouped by video.
         lean_rows: How many rows a lean search (`SearchRequest.lean`) gives for no more than the search itself
-            takes; where the planner groups, it begins with as many. 0 where they aren't worth the fetch of what
-            is shown.
+            takes; where the planner groups, it begins with as many. 0 where they aren't worth the fetch of
+            what is shown.
         flush_each: Whether a flush is cheap enough to follow each video, so that a loss of power during an
             ingest loses none that is committed; else an ingest flushes once, at its end.
     """
