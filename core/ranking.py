@@ -83,9 +83,9 @@ class Ranking:
 
     def completed(self, hits: Sequence[Hit], store: VectorStore) -> tuple[Hit, ...] | None:
         """The hits with all of their records; None where one of these was deleted since it was found."""
-        ids = dict.fromkeys(each.id for hit in hits for each in (hit, *hit.members) if each.id in self._lean)
-        if not ids:
+        if not self._lean:
             return tuple(hits)
+        ids = dict.fromkeys(each.id for hit in hits for each in (hit, *hit.members) if each.id in self._lean)
         with self.run.timed("fetch"):
             records = store.fetch([*ids])
         return tuple([_whole(hit, records) for hit in hits]) if len(records) == len(ids) else None
@@ -194,9 +194,7 @@ class Ranking:
 
     def _bests(self, rows: Sequence[Hit]) -> dict[str, Hit]:
         """The best hit of each video, in no order."""
-        if (
-            self.clips == 1 or self.fuses
-        ):  # the last one written is the first one found; there may be many rows
+        if self.clips == 1 or self.fuses:  # of many rows the last one written is the first one found
             return {hit.record.video_id: hit for hit in reversed(rows)}
         return {each[0].video_id: self._first(each) for each in _by_video(rows)}
 

@@ -257,7 +257,7 @@ class Hit:
         _set_record(hit, record)
         _set_score(hit, score)
         _set_score_kind(hit, score_kind)
-        _set_similarity(hit, _NO_SIMILARITY)
+        _set_similarity(hit, {})
         _set_retrieval(hit, None)
         _set_confidence(hit, None)
         _set_members(hit, ())
@@ -324,7 +324,6 @@ class Hit:
         }
 
 
-_NO_SIMILARITY: Mapping[str, float] = MappingProxyType({})
 (
     _set_record,
     _set_score,

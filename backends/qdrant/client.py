@@ -228,7 +228,7 @@ class QdrantClientStore(VectorStore):
     def _answer(self, request: CheckedRequest, found: Sequence[models.ScoredPoint]) -> Answer:
         kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
         hits = [
-            Hit(points.found(point.payload or {}, schema), points.score(point.score, kind), kind)
+            Hit.bare(points.found(point.payload or {}, schema), points.score(point.score, kind), kind)
             for point in found
         ]
         return Answer(tuple(sorted(hits, key=points.best_first)))
