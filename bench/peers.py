@@ -1,305 +1,197 @@
 """Measures polyreel against tutorials, LangChain and Haystack on the same engines: `make bench-stores`.
 
-    python -m polyreel.bench.peers [--records 10000]
+    python -m polyreel.bench.peers [--records 10000] [--text-only]
 
-The same vectors, the same text beside them, ten hits with what is stored, one process; searches in turns,
-writing once, one after the other, so that only large factors of it say something. Each library is used as its
-own documentation shows, with its own batch sizes; none embeds anything. polyreel is timed from
-`VideoSearch` on, with flush and indexes included in its writing, since an ingest does both.
+Every side is handed the same vectors, texts and metadata, a thousand records at a time and in turns, and
+then the same searches. What they make of it differs: polyreel checks it, keeps columns to filter by and the
+words of the texts to find them; and at the end it flushes and builds indexes, which the others leave to their
+searches. So three things are measured: writing, without and with flush and indexes; all until the first
+searches are answered; and a search later on. Times are the processor's in this process, which has the engines.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 import tempfile
 import time
-import uuid
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from ..core.search import VideoSearch
+from ..core import lexical
+from ..core.records import Record
 from . import vectors
-from .conditions import Fields
+from .conditions import FIELDS, Fields
+from .libraries import LIMIT, PEERS, Metadata, Peer
 from .stacks import chosen, opened
 from .timing import Way, compare
 from .vectors import Data
 
-_LIMIT = 10
-
-
-class Peer(ABC):
-    """One way of keeping and searching vectors."""
-
-    name: str
-    engine: str
-    """Which of polyreel's engines it is compared with."""
-
-    @abstractmethod
-    def write(self, vectors: list[list[float]], texts: list[str]) -> None:
-        """Keep all vectors with their texts."""
-
-    @abstractmethod
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """The ten nearest, with what is stored beside them."""
-
-
-def given(dimension: int, vectors: list[list[float]]) -> Any:
-    """LangChain's embedding functions, over vectors that are there already: each is given out once."""
-    from langchain_core.embeddings import Embeddings
-
-    class Given(Embeddings):  # type: ignore[misc]  # typed where the package is installed
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            taken = vectors[: len(texts)]
-            del vectors[: len(texts)]
-            return taken or [self.embed_query(text) for text in texts]
-
-        def embed_query(self, text: str) -> list[float]:
-            return [1.0] * dimension  # some libraries ask for one to learn its length
-
-    return Given()
-
-
-class MilvusTutorial(Peer):
-    """The quick start of Milvus Lite: `create_collection`, `insert`, `search`."""
-
-    name, engine = "Milvus Lite's quick start", "milvus_lite"
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        from pymilvus import MilvusClient
-
-        self._client = MilvusClient(str(folder / "tutorial.db"))
-        self._client.create_collection("demo", dimension=dimension)
-
-    def write(self, vectors: list[list[float]], texts: list[str]) -> None:
-        """In one call a thousand, as a single one would pass a server's limit."""
-        rows = [
-            {"id": at, "vector": vector, "text": text}
-            for at, (vector, text) in enumerate(zip(vectors, texts, strict=True))
-        ]
-        for at in range(0, len(rows), 1000):
-            self._client.insert("demo", rows[at : at + 1000])
-
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """As the quick start does."""
-        found: Any = self._client.search("demo", data=[vector], limit=_LIMIT, output_fields=["text"])
-        return list(found[0])
-
-
-class QdrantTutorial(Peer):
-    """The quick start of Qdrant's client in local mode: `create_collection`, `upsert`, `query_points`."""
-
-    name, engine = "Qdrant's quick start, in memory", "qdrant_local"
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        from qdrant_client import QdrantClient, models
-
-        self._models = models
-        self._client = QdrantClient(":memory:")
-        parameters = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
-        self._client.create_collection("demo", vectors_config=parameters)
-
-    def write(self, vectors: list[list[float]], texts: list[str]) -> None:
-        """Points in batches of a thousand."""
-        points = [
-            self._models.PointStruct(id=at, vector=vector, payload={"text": text})
-            for at, (vector, text) in enumerate(zip(vectors, texts, strict=True))
-        ]
-        for at in range(0, len(points), 1000):
-            self._client.upsert("demo", points=points[at : at + 1000], wait=True)
-
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """As the quick start does."""
-        return self._client.query_points("demo", query=vector, limit=_LIMIT, with_payload=True).points
-
-
-class LangChainQdrant(QdrantTutorial):
-    """`langchain-qdrant` over a client in local mode."""
-
-    name = "langchain-qdrant, in memory"
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        from langchain_qdrant import QdrantVectorStore
-
-        super().__init__(folder, dimension)
-        self._vectors: list[list[float]] = []
-        self._store = QdrantVectorStore(self._client, "demo", given(dimension, self._vectors))
-
-    def write(self, vectors: list[list[float]], texts: list[str]) -> None:
-        """`add_texts`."""
-        self._vectors.extend(vectors)
-        self._store.add_texts(texts)
-
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """`similarity_search_with_score_by_vector`."""
-        found: Sequence[object] = self._store.similarity_search_with_score_by_vector(vector, k=_LIMIT)
-        return found
-
-
-class LangChainMilvus(Peer):
-    """`langchain-milvus` over a file of Milvus Lite."""
-
-    name, engine = "langchain-milvus", "milvus_lite"
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        from langchain_milvus import Milvus
-
-        self._vectors: list[list[float]] = []
-        where = {"uri": str(folder / "langchain.db")}
-        index = {"index_type": "FLAT", "metric_type": "COSINE"}
-        self._store = Milvus(
-            given(dimension, self._vectors), connection_args=where, index_params=index, auto_id=True
-        )
-
-    def write(self, vectors: list[list[float]], texts: list[str]) -> None:
-        """`add_texts`."""
-        self._vectors.extend(vectors)
-        self._store.add_texts(texts)
-
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """`similarity_search_with_score_by_vector`."""
-        found: Sequence[object] = self._store.similarity_search_with_score_by_vector(vector, k=_LIMIT)
-        return found
-
-
-class _Haystack(Peer):
-    """A document store of Haystack."""
-
-    _store: Any
-
-    def write(self, vectors: list[list[float]], texts: list[str]) -> None:
-        """`write_documents`."""
-        from haystack import Document
-
-        documents = [
-            Document(id=uuid.uuid4().hex, content=text, embedding=vector)
-            for vector, text in zip(vectors, texts, strict=True)
-        ]
-        self._store.write_documents(documents)
-
-
-class HaystackQdrant(_Haystack):
-    """`qdrant-haystack` in memory."""
-
-    name, engine = "qdrant-haystack, in memory", "qdrant_local"
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        from haystack_integrations.components.retrievers.qdrant import QdrantEmbeddingRetriever
-        from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
-
-        self._store = QdrantDocumentStore(":memory:", embedding_dim=dimension, progress_bar=False)
-        self._retriever = QdrantEmbeddingRetriever(self._store, top_k=_LIMIT)
-
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """`QdrantEmbeddingRetriever.run`."""
-        found: Sequence[object] = self._retriever.run(query_embedding=vector)["documents"]
-        return found
-
-
-class HaystackMilvus(_Haystack):
-    """`milvus-haystack` over a file of Milvus Lite."""
-
-    name, engine = "milvus-haystack", "milvus_lite"
-
-    def __init__(self, folder: Path, dimension: int) -> None:
-        from milvus_haystack import MilvusDocumentStore, MilvusEmbeddingRetriever
-
-        where = {"uri": str(folder / "haystack.db")}
-        index = {"index_type": "FLAT", "metric_type": "COSINE"}
-        self._store = MilvusDocumentStore(connection_args=where, index_params=index, drop_old=True)
-        self._retriever = MilvusEmbeddingRetriever(self._store, top_k=_LIMIT)
-
-    def search(self, vector: list[float]) -> Sequence[object]:
-        """`MilvusEmbeddingRetriever.run`."""
-        found: Sequence[object] = self._retriever.run(query_embedding=vector)["documents"]
-        return found
-
-
-PEERS: tuple[type[Any], ...] = (
-    QdrantTutorial,
-    LangChainQdrant,
-    HaystackQdrant,
-    MilvusTutorial,
-    LangChainMilvus,
-    HaystackMilvus,
+_DIMENSION = 512
+_CHUNK = 1000
+_HEAD = (
+    "peer | write, µs a record | `local` | same engine | … flushed and indexed"
+    " | written and searched, s | `local` | same engine | search, ms | `local` | same engine"
 )
 
 
-def run(records: int, rounds: int) -> list[str]:
-    """Lines of a table: each peer, and polyreel on its engine and on its default stack."""
-    data = Data.clustered(records, 512)
-    queries = data.queries.tolist()
-    lines = [
-        "peer | writes/s | polyreel, same engine | polyreel, `local` | search ms | same engine | `local`"
-    ]
-    lines.append(" | ".join("---" for _ in range(7)))
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        searches: dict[str, VideoSearch] = {}
-        speeds: dict[str, float] = {}
+class Polyreel:
+    """polyreel: `upsert`, then `flush` and `optimize` as after an ingest, and `VideoSearch.search`."""
+
+    def __init__(self, engine: str, folder: Path, held: ExitStack, *, text_only: bool) -> None:
+        (stack,) = chosen((engine,), None, folder)
+        opening = opened(stack, _DIMENSION, fields={} if text_only else FIELDS)
+        self._search, self._store = held.enter_context(opening)
+
+    def write(self, rows: Sequence[Record]) -> None:
+        """Records are made anew, as the others make their documents and points."""
+        self._store.wait(self._store.upsert(replace(row) for row in rows))
+
+    def settle(self) -> None:
+        """What follows the last of them."""
+        self._store.flush()
+        self._store.optimize()
+
+    def search(self, vector: list[float]) -> Sequence[object]:
+        """Of any scope, which the others don't know."""
+        return self._search.search(vector=vector, scope=None, limit=LIMIT).hits
+
+
+class Other:
+    """A tutorial or a library: it is handed lists of vectors, texts and metadata."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self.search = peer.search
+
+    def write(self, rows: Sequence[Record]) -> None:
+        """The text in one, and what else a record has as flat metadata."""
+        content = [cast("list[float]", row.content) for row in rows]
+        self._peer.write(content, [row.text.joined() for row in rows], [_metadata(row) for row in rows])
+
+    def settle(self) -> None:
+        """Nothing: none of their pages does more."""
+
+
+Side = Polyreel | Other
+
+
+def run(records: int, *, first: int, rounds: int, text_only: bool) -> list[str]:
+    """Lines of a table: each peer, and polyreel on its default engine and on the peer's."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Data.clustered(records, _DIMENSION, queries=first)
         data.save(Path(folder))
         rows = list(vectors.records(Path(folder), 0, records, Fields(records, (0.1,), 1), payload=True))
-        texts = [row.text.title for row in rows]
-        for one in chosen(("edge", "qdrant_local", "milvus_lite"), None, Path(folder)):
-            search, store = stack.enter_context(opened(one, 512))
-            began = time.perf_counter()
-            store.wait(store.upsert(rows))
-            store.flush()
-            store.optimize()
-            speeds[one.name] = records / (time.perf_counter() - began)
-            searches[one.name] = search
+        if text_only:
+            rows = [replace(row, fields={}, extra={}) for row in rows]
+        lines = [_HEAD, " | ".join("---" for _ in _HEAD.split(" | "))]
         for kind in PEERS:
             place = Path(folder) / kind.__name__
             place.mkdir()
-            peer: Peer = kind(place, 512)
-            began = time.perf_counter()
-            peer.write(data.stored.tolist(), texts)
-            speed = records / (time.perf_counter() - began)
-
-            times = compare(
-                {
-                    "peer": _asking(queries, peer.search),
-                    "same": _asking(queries, _finder(searches[peer.engine])),
-                    "local": _asking(queries, _finder(searches["edge"])),
-                },
-                rounds=rounds,
-            )
-            same, local = speeds[peer.engine] / speed, speeds["edge"] / speed
-            lines.append(
-                f"{peer.name} | {speed:.0f} | x{same:.1f} | x{local:.1f}"
-                f" | {times.median('peer') * 1e3:.2f} | x{times.ratio('peer', 'same'):.2f}"
-                f" | x{times.ratio('peer', 'local'):.1f}"
-            )
+            with ExitStack() as held:
+                engines = {"local": "edge", "same": kind.engine}
+                sides: dict[str, Side] = {"peer": Other(kind(place, _DIMENSION))}
+                for name, engine in engines.items():
+                    sides[name] = Polyreel(engine, place / name, held, text_only=text_only)
+                lines.append(_line(kind.name, sides, rows, data.queries.tolist(), rounds))
             print(lines[-1], file=sys.stderr)
     return [f"| {line} |" for line in lines]
+
+
+def _line(
+    name: str,
+    sides: Mapping[str, Side],
+    rows: Sequence[Record],
+    queries: Sequence[list[float]],
+    rounds: int,
+) -> str:
+    """What the sides took, the peer's own and how many times as fast polyreel is."""
+    written, settled, searched = _spent(sides, rows, queries)
+    once = {side: written[side] + settled[side] for side in sides}
+    whole = {side: once[side] + searched[side] for side in sides}
+    later = compare(
+        {side: _asking(queries, sides[side].search) for side in sides}, rounds=rounds, clock=time.process_time
+    )
+    cells = [
+        name,
+        f"{written['peer'] / len(rows) * 1e6:.0f}",
+        *(f"x{written['peer'] / written[side]:.2f}" for side in ("local", "same")),
+        f"x{once['peer'] / once['same']:.2f}",
+        f"{whole['peer']:.2f}",
+        *(f"x{whole['peer'] / whole[side]:.2f}" for side in ("local", "same")),
+        f"{later.median('peer') * 1e3:.2f}",
+        *(f"x{later.ratio('peer', side):.2f}" for side in ("local", "same")),
+    ]
+    return " | ".join(cells)
+
+
+def _spent(
+    sides: Mapping[str, Side], rows: Sequence[Record], queries: Sequence[list[float]]
+) -> tuple[Mapping[str, float], Mapping[str, float], Mapping[str, float]]:
+    """Seconds of the processor for writing, for what follows, and for the first searches."""
+    written, settled, searched = (defaultdict[str, float](float) for _ in range(3))
+    for at in range(0, len(rows), _CHUNK):
+        for side in _in_turn(sides, at // _CHUNK):
+            lexical.document.cache_clear()  # no side finds what another one has reckoned out
+            written[side] += _timed(partial(sides[side].write, rows[at : at + _CHUNK]))
+    for side in sides:
+        settled[side] = _timed(sides[side].settle)
+    for at, query in enumerate(queries):
+        for side in _in_turn(sides, at):
+            searched[side] += _timed(partial(sides[side].search, query))
+    return written, settled, searched
+
+
+def _in_turn(sides: Mapping[str, Side], at: int) -> Sequence[str]:
+    """Their names, another one first each time."""
+    names, shift = [*sides], at % len(sides)
+    return names[shift:] + names[:shift]
+
+
+def _timed(call: Callable[[], object]) -> float:
+    gc.collect()  # of what others left
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def _metadata(row: Record) -> Metadata:
+    """All of a record but its id and text, flat: the libraries keep no list in it on every engine."""
+    known = {"video_id": row.video_id, "uri": row.uri, "start": row.start_ms, "end": row.end_ms}
+    own = {**row.fields, **row.extra}
+    flat = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in own.items()}
+    return cast("Metadata", {**known, **flat}) if own else {}
 
 
 def _asking(queries: Sequence[list[float]], search: Callable[[list[float]], Sequence[object]]) -> Way:
     def one(at: int) -> object:
         found = search(queries[at % len(queries)])
-        assert len(found) == _LIMIT
+        assert len(found) == LIMIT
         return found
 
     return one
-
-
-def _finder(search: VideoSearch) -> Callable[[list[float]], Sequence[object]]:
-    return lambda vector: search.search(vector=vector, scope=None, limit=_LIMIT).hits
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print the table; `x2.0` says that polyreel is twice as fast as the peer."""
     parser = argparse.ArgumentParser(prog="python -m polyreel.bench.peers")
     parser.add_argument("--records", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--first", type=int, default=100, help="searches that follow the writing")
+    parser.add_argument("--rounds", type=int, default=30, help="of the searches after them")
+    parser.add_argument("--text-only", action="store_true", help="no metadata, as in the tutorials")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # of the peers
     logging.disable(logging.ERROR)
-    print("\n".join(run(given.records, given.rounds)))
+    lines = run(given.records, first=given.first, rounds=given.rounds, text_only=given.text_only)
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ class RawQdrantClient(Raw):
             )
 
     def write(self, records: Sequence[Record]) -> None:
-        """`upsert` in batches, of points that pydantic doesn't validate again."""
+        """`upsert` in batches, of arrays in points that pydantic doesn't validate again."""
         from qdrant_client import models
 
         from ..backends.qdrant import points
@@ -225,7 +225,7 @@ class RawQdrantClient(Raw):
                 for record in records[at : at + BATCH]:
                     indices, values = points.sparse(lexical.document(record.text))
                     words = models.SparseVector.model_construct(indices=indices, values=values)
-                    vectors = {"dense": record.content, points.WORDS: words}
+                    vectors = {"dense": np.asarray(record.content, np.float32), points.WORDS: words}
                     payload = points.payload(record, self._store.schema)
                     id = points.point_id(record.id)
                     batch.append(models.PointStruct.model_construct(id=id, vector=vectors, payload=payload))

@@ -190,9 +190,11 @@ def stack_of(one: Chosen, dimension: int, fields: Mapping[str, FieldType] = FIEL
 
 
 @contextmanager
-def opened(one: Chosen, dimension: int, *, create: bool = True) -> Iterator[tuple[VideoSearch, VectorStore]]:
+def opened(
+    one: Chosen, dimension: int, *, create: bool = True, fields: Mapping[str, FieldType] = FIELDS
+) -> Iterator[tuple[VideoSearch, VectorStore]]:
     """A search over the stack's collection, and its store."""
-    stack = stack_of(one, dimension)
+    stack = stack_of(one, dimension, fields)
     with VideoSearch(stack, cast("Any", media)) as search:
         stack.store.open(stack.spec, create=create)
         search.count()

@@ -1,19 +1,20 @@
-"""What the base of the stores checks before any call."""
+"""What the base of the stores checks before any call, but for whole records (`record_checks`)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import starmap
+from typing import Any
 
 from . import lexical
 from .capabilities import Capabilities, Feature
 from .errors import InvalidQueryError, UnsupportedError
-from .fields import FieldType, check_extra, check_fields
+from .fields import FieldType, check_fields
 from .filter_check import check
 from .filters import Filter
 from .lowering import NotPrefix, Prefix, leaves, lower_checked
-from .media import Media
-from .records import Channel, Record, Scope, ScoreKind, Text, Vector
+from .records import ScoreKind, Text, Vector
 from .requests import (
     CheckedRequest,
     Group,
@@ -27,7 +28,6 @@ from .requests import (
     Where,
 )
 from .space import CollectionSpec, Metric, Space
-from .values import MAX_INT
 
 SCORE_KIND = {
     Metric.COSINE: ScoreKind.COSINE,
@@ -65,15 +65,15 @@ def check_vector(vector: Vector, dimension: int, what: str) -> None:
     """
     try:
         _norm(vector, dimension)
-    except _WrongError as wrong:
+    except WrongVectorError as wrong:
         raise InvalidQueryError(f"{what} {wrong}") from wrong.__cause__
 
 
-class _WrongError(ValueError):
+class WrongVectorError(ValueError):
     """What is wrong with a vector, as the end of a sentence that begins with whose it is."""
 
 
-def _comparable(vector: Vector, space: Space) -> Vector:
+def comparable(vector: Vector, space: Space) -> Vector:
     """The vector, checked; where cosines are compared, one that is very long or short at unit length.
 
     Engines divide by the length in float32, in which squares of such lengths overflow or vanish.
@@ -84,20 +84,35 @@ def _comparable(vector: Vector, space: Space) -> Vector:
     return [value / norm for value in _plain(vector)]
 
 
+def are_usual_vectors(vectors: Sequence[Any], space: Space) -> bool:
+    """Whether `comparable` gives each of them back itself.
+
+    Raises:
+        WrongVectorError: It refuses one.
+        TypeError: A value of a list is no number.
+        OverflowError: It is too large for one.
+    """
+    if set(map(type, vectors)) != {list}:
+        return all(comparable(vector, space) is vector for vector in vectors)
+    if set(map(len, vectors)) != {space.dimension}:
+        return False
+    return all(_SHORT < length < _LONG for length in starmap(math.hypot, vectors))
+
+
 def _norm(vector: Vector, dimension: int) -> float:
-    """The length of a vector that can be compared; else `_WrongError`."""
+    """The length of a vector that can be compared; else `WrongVectorError`."""
     try:
         if len(vector) != dimension:
-            raise _WrongError(f"has {len(vector)} dimensions, the collection has {dimension}")
+            raise WrongVectorError(f"has {len(vector)} dimensions, the collection has {dimension}")
         if type(vector) is list:  # most are, and this is the dearest check of a record
             norm = math.hypot(*vector)
         else:
             norm = _norm_of_array(vector) or math.hypot(*_plain(vector))
     except TypeError as error:
-        raise _WrongError("is not a sequence of numbers") from error
+        raise WrongVectorError("is not a sequence of numbers") from error
     if _SMALLEST <= norm < _LARGEST:
         return norm
-    raise _WrongError(
+    raise WrongVectorError(
         "is all zeros, which is like nothing" if norm < _SMALLEST else "has values that are not finite"
     )
 
@@ -123,38 +138,6 @@ def _plain(vector: Vector) -> Sequence[float]:
     return vector if isinstance(vector, list | tuple) else getattr(vector, "tolist", lambda: vector)()
 
 
-def checked_record(record: Record, spec: CollectionSpec, schema: Mapping[str, FieldType]) -> Record:
-    """The record with normalised fields; itself where nothing had to change, for a copy takes 3 µs.
-
-    Raises:
-        InvalidQueryError: Some part of it can't be stored; the message names the record and the part.
-    """
-    checked_id(record.id)
-    _check_texts(record)
-    _check_kinds(record)
-    content = _checked_content(record, spec)
-    fields, undeclared = check_fields(schema, record.fields)
-    extra = check_extra(record.extra)
-    if undeclared:
-        extra = {**extra, **undeclared}
-    if content is record.content and fields is record.fields and extra is record.extra:
-        return record
-    return Record(  # what `dataclasses.replace` does, in a third of its time
-        record.id,
-        record.video_id,
-        record.uri,
-        record.scope,
-        record.start_ms,
-        record.end_ms,
-        record.channel,
-        record.recipe,
-        content,
-        record.text,
-        fields,
-        extra,
-    )
-
-
 def checked_patch(
     schema: Mapping[str, FieldType], fields: Mapping[str, object] | None, text: Text | None, uri: str | None
 ) -> Patch:
@@ -171,20 +154,9 @@ def checked_patch(
     return Patch(declared, extra, text, uri)
 
 
-def _check_texts(record: Record) -> None:
-    text = record.text
-    if not isinstance(text, Text):
-        raise _no_text(text, _named(record))
-    own = record.video_id, record.uri, record.recipe
-    try:
-        "".join((*own, text.title, *text.tags, text.caption, text.transcript, text.generated)).encode()
-    except (UnicodeEncodeError, TypeError) as error:
-        raise InvalidQueryError(f"{_named(record)} has a text that is no UTF-8 string") from error
-
-
 def _check_text(text: object, what: str) -> None:
     if not isinstance(text, Text):
-        raise _no_text(text, what)
+        raise no_text(text, what)
     _check_strings((text.title, *text.tags, text.caption, text.transcript, text.generated), what)
 
 
@@ -195,45 +167,9 @@ def _check_strings(texts: Sequence[str], what: str) -> None:
         raise InvalidQueryError(f"{what} has a text that is no UTF-8 string") from error
 
 
-def _no_text(text: object, what: str) -> InvalidQueryError:
+def no_text(text: object, what: str) -> InvalidQueryError:
+    """Of a record or a change whose text is something else."""
     return InvalidQueryError(f"{what} has a {type(text).__name__} for its text", hint="use records.Text")
-
-
-def _check_kinds(record: Record) -> None:
-    if not record.video_id:
-        raise InvalidQueryError(f"{_named(record)} has no video_id")
-    if not isinstance(record.scope, Scope) or not isinstance(record.channel, Channel):
-        raise InvalidQueryError(f"{_named(record)} has scope {record.scope!r} and channel {record.channel!r}")
-    start, end = record.start_ms, record.end_ms
-    if not (type(start) is int and type(end) is int and 0 <= start <= end <= MAX_INT):
-        raise InvalidQueryError(
-            f"{_named(record)} spans {start} to {end} ms; a span has whole 0 <= start <= end"
-        )
-
-
-def _checked_content(record: Record, spec: CollectionSpec) -> Vector | Media:
-    content = record.content
-    if isinstance(content, Media):
-        if content.modality not in spec.media:
-            raise UnsupportedError(
-                f"{_named(record)} carries {content.modality} to vectorize, which this collection doesn't",
-                hint="use a stack with an embedder",
-            )
-        return content
-    if content is None:
-        raise InvalidQueryError(f"{_named(record)} has neither a vector nor a medium")
-    if spec.media:
-        raise UnsupportedError(
-            f"{_named(record)} carries a vector, but this collection vectorizes media itself"
-        )
-    try:
-        return _comparable(content, spec.space)
-    except _WrongError as wrong:
-        raise InvalidQueryError(f"the vector of {_named(record)} {wrong}") from wrong.__cause__
-
-
-def _named(record: Record) -> str:
-    return f"the record {record.id!r}"
 
 
 def checked_where(where: Filter, schema: Mapping[str, FieldType], can: Capabilities) -> Where:
@@ -320,8 +256,8 @@ def _checked_near(request: SearchRequest, spec: CollectionSpec, can: Capabilitie
 
 def _checked_query(near: NearVector, space: Space) -> NearVector:
     try:
-        vector = _comparable(near.vector, space)
-    except _WrongError as wrong:
+        vector = comparable(near.vector, space)
+    except WrongVectorError as wrong:
         raise InvalidQueryError(f"the query vector {wrong}") from wrong.__cause__
     return near if vector is near.vector else NearVector(vector)
 

@@ -20,16 +20,33 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from fractions import Fraction
+from itertools import chain
 from types import MappingProxyType
 from typing import cast
 
 from .errors import IntegrityError, InvalidQueryError
-from .values import WRONG, boolean, instant, integer, number, plain, string, strings
+from .values import (
+    WRONG,
+    are_booleans,
+    are_instants,
+    are_integers,
+    are_numbers,
+    are_plain,
+    are_strings,
+    are_tuples,
+    boolean,
+    instant,
+    integer,
+    number,
+    plain,
+    string,
+    strings,
+)
 
 
 class FieldType(StrEnum):
@@ -150,6 +167,38 @@ def check_extra(values: Mapping[str, object]) -> dict[str, object]:
         as_given = as_given and key is name and plain is value
         extra[key] = plain
     return cast("dict[str, object]", values) if as_given else extra
+
+
+def are_plain_fields(schema: Schema, rows: Sequence[object]) -> bool:
+    """Whether `check_fields` gives each of the rows back itself, and nothing over; it may say no then, too.
+
+    It goes through a batch field by field, in a third of the time.
+
+    Raises:
+        ValueError: A text can't be encoded.
+    """
+    if set(map(type, rows)) != {dict}:
+        return False
+    given, known = cast("Sequence[dict[str, object]]", rows), 0
+    for name, kind in schema.items():
+        values = [row[name] for row in given if name in row]
+        if values and not _PLAIN[kind](values):
+            return False
+        known += len(values)
+    return known == sum(map(len, given))
+
+
+def are_plain_extra(rows: Sequence[object]) -> bool:
+    """The same of `check_extra`.
+
+    Raises:
+        ValueError: A text can't be encoded.
+    """
+    if set(map(type, rows)) != {dict}:
+        return False
+    given = cast("Sequence[dict[str, object]]", rows)
+    names = [*chain.from_iterable(given)]
+    return not names or (are_strings(names) and are_plain([*chain.from_iterable(map(dict.values, given))]))
 
 
 def to_column(type: FieldType, value: object) -> Column:
@@ -284,6 +333,17 @@ _CHECKS: Mapping[FieldType, Callable[[object], Value]] = {
     FieldType.STRINGS: strings,
 }
 """What gives a value in its API form, or raises one of `WRONG`."""
+
+
+_PLAIN: Mapping[FieldType, Callable[[Sequence[object]], bool]] = {
+    FieldType.STRING: are_strings,
+    FieldType.INT: are_integers,
+    FieldType.FLOAT: are_numbers,
+    FieldType.BOOL: are_booleans,
+    FieldType.DATETIME: are_instants,
+    FieldType.STRINGS: are_tuples,
+}
+"""What says of a batch of values whether all have their API form."""
 
 
 def _instant(microseconds: int) -> datetime:

@@ -50,6 +50,7 @@ STOP_HAN = frozenset("的了着在和与及是有这那个一不也就都而被�
 _HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _KANA_HANGUL = "\u3041-\u3096\u30a1-\u30ff\uac00-\ud7a3"
 _RUN = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<pairs>[{_KANA_HANGUL}]+)|(?P<word>[^\W_{_HAN}{_KANA_HANGUL}]+)")
+_WORD = re.compile("[0-9a-z]+")  # what `_RUN` finds in ASCII, in a fifth of the time
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 
 Sparse = Mapping[int, float]
@@ -58,8 +59,10 @@ Sparse = Mapping[int, float]
 
 def fold(text: str) -> str:
     """The text with compatibility forms, letter case and the English possessive taken away."""
-    folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold()
-    return _POSSESSIVE.sub("", folded[:MAX_CHARACTERS])
+    read = text[:MAX_CHARACTERS]
+    if read.isascii():  # it has no other forms
+        return _POSSESSIVE.sub("", read.lower()) if "'" in read else read.lower()
+    return _POSSESSIVE.sub("", unicodedata.normalize("NFKC", read).casefold()[:MAX_CHARACTERS])
 
 
 def runs(folded: str) -> Iterator[tuple[str, str]]:
@@ -70,16 +73,12 @@ def runs(folded: str) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=1024)  # the clips of a video often have the same text
 def document(text: Text) -> Sparse:
     """The weights of a record's title, tags, caption and transcript; empty without a word. Read only."""
-    terms: Counter[str] = Counter()
-    length = 0
-    for kind, run in runs(fold(text.joined())):
-        found = _terms(kind, run)
-        length += len(found)
-        terms.update(found)
-        if kind != "word" and len(run) > 1:
-            terms.update(run)  # for a query of one character
-    scale = K1 * (1 - B + B * length / AVERAGE_LENGTH)
-    return _numbered({term: count * (K1 + 1) / (count + scale) for term, count in terms.items()})
+    folded = fold(text.joined())
+    terms, singles = (_WORD.findall(folded), "") if folded.isascii() else _taken_apart(folded)
+    counts = Counter(terms)
+    counts.update(singles)
+    scale = K1 * (1 - B + B * len(terms) / AVERAGE_LENGTH)
+    return _numbered({term: count * (K1 + 1) / (count + scale) for term, count in counts.items()})
 
 
 def query(text: str) -> Sparse:
@@ -91,6 +90,17 @@ def query(text: str) -> Sparse:
 def score(document: Sparse, query: Sparse) -> float:
     """The inner product, by which every store orders."""
     return sum(weight * document.get(term, 0.0) for term, weight in query.items())
+
+
+def _taken_apart(folded: str) -> tuple[list[str], str]:
+    """The terms of a text, and the characters of its pairs, for a query of one character."""
+    terms: list[str] = []
+    singles: list[str] = []
+    for kind, run in runs(folded):
+        terms += _terms(kind, run)
+        if kind != "word" and len(run) > 1:
+            singles.append(run)
+    return terms, "".join(singles)
 
 
 def _terms(kind: str, run: str) -> list[str]:
@@ -108,7 +118,8 @@ def _numbered(weights: Mapping[str, float]) -> Sparse:
     numbered: dict[int, float] = {}
     for term, weight in weights.items():
         number = _known_number(term) if len(term) <= _SHORT else _number(term)
-        numbered[number] = max(weight, numbered.get(number, 0.0))
+        if weight > numbered.get(number, 0.0):
+            numbered[number] = weight
     return numbered
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .filters import ALL, Filter
@@ -126,12 +126,20 @@ class Receipt:
 
     def __add__(self, other: Receipt) -> Receipt:
         """Both writes in one receipt."""
-        names = (*self.usage, *(name for name in other.usage if name not in self.usage))
-        return Receipt(
-            self.upserted + other.upserted,
-            self.deleted + other.deleted,
-            {name: self.usage.get(name, 0) + other.usage.get(name, 0) for name in names},
-            self.request_ids + other.request_ids,
+        return Receipt.of((self, other))
+
+    @classmethod
+    def of(cls, receipts: Sequence[Receipt]) -> Receipt:
+        """All writes in one receipt."""
+        usage: dict[str, float] = {}
+        for receipt in receipts:
+            for name, count in receipt.usage.items():
+                usage[name] = usage.get(name, 0) + count
+        return cls(
+            tuple(id for receipt in receipts for id in receipt.upserted),
+            tuple(id for receipt in receipts for id in receipt.deleted),
+            usage,
+            tuple(id for receipt in receipts for id in receipt.request_ids),
         )
 
 

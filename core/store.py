@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, final
 
 from .adapter import Adapter
 from .capabilities import Capabilities, Feature, Form
-from .checks import checked_id, checked_ids, checked_patch, checked_record, checked_request, checked_where
+from .checks import checked_id, checked_ids, checked_patch, checked_request, checked_where
 from .deadline import time_left, within
 from .errors import ConfigurationError, InvalidQueryError, NotFoundError, UnsupportedError
 from .fields import BUILT_IN, Column, FieldType, Value, did_you_mean, from_column, shown
 from .filters import ALL, F, Filter
 from .lowering import Always
 from .media import Modality
+from .record_checks import checked_records
 from .records import Hit, Record, Text
 from .requests import (
     Answer,
@@ -153,12 +154,12 @@ class VectorStore(Adapter, ABC):
         - A wrong record is `InvalidQueryError`, and no record of its batch is written.
         - After the return, `kill -9` of the process loses nothing; after `flush`, loss of power neither.
         """
-        spec, source, receipt = self.meta.spec, iter(records), Receipt()
+        spec, source, receipts = self.meta.spec, iter(records), list[Receipt]()
         while batch := list(islice(source, self.can.max_batch)):
-            last = {record.id: checked_record(record, spec, spec.fields) for record in batch}
+            last = {record.id: record for record in checked_records(batch, spec)}
             self._scopes.note(last.values())
-            receipt += self._attempt_write(partial(self._upsert, list(last.values())))
-        return receipt
+            receipts.append(self._attempt_write(partial(self._upsert, list(last.values()))))
+        return Receipt.of(receipts)
 
     @final
     def update_fields(
@@ -372,10 +373,7 @@ class VectorStore(Adapter, ABC):
             yield record
 
     def _in_batches(self, ids: list[str], action: Callable[[list[str]], Receipt]) -> Receipt:
-        receipt = Receipt()
-        for part in self._parts(ids):
-            receipt += self._attempt_write(partial(action, part))
-        return receipt
+        return Receipt.of([self._attempt_write(partial(action, part)) for part in self._parts(ids)])
 
     def _attempt_write(self, action: Callable[[], Receipt]) -> Receipt:
         """As `_attempt`, and tells whoever keeps answers."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
+from typing import cast
 
 MAX_INT = 2**53
 """The largest integer that every engine and JSON reader keeps exactly."""
@@ -12,6 +15,7 @@ MAX_INT = 2**53
 WRONG = ValueError, OverflowError
 """Another type, text that can't be read or encoded, a number or date out of range."""
 
+_PLAIN = {str, int, float, bool, type(None)}
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
@@ -94,3 +98,61 @@ def _is_plain(value: object) -> bool:
     if type(value) is int or type(value) is float:
         return abs(value) <= MAX_INT  # not of a NaN, nor of an infinity
     return value is None or type(value) is bool
+
+
+def are_strings(values: Sequence[object]) -> bool:
+    """Whether `string` gives all of them back; this and the next five may say no of what is right, too.
+
+    Raises:
+        ValueError: One can't be encoded.
+    """
+    if set(map(type, values)) != {str}:
+        return False
+    "".join(cast("Sequence[str]", values)).encode()
+    return True
+
+
+def are_integers(values: Sequence[object]) -> bool:
+    """The same of `integer`."""
+    return set(map(type, values)) == {int} and _within(values)
+
+
+def are_numbers(values: Sequence[object]) -> bool:
+    """The same of `number`."""
+    return set(map(type, values)) == {float} and all(map(math.isfinite, cast("Sequence[float]", values)))
+
+
+def are_booleans(values: Sequence[object]) -> bool:
+    """The same of `boolean`."""
+    return set(map(type, values)) == {bool}
+
+
+def are_instants(values: Sequence[object]) -> bool:
+    """The same of `instant`: those in UTC."""
+    return set(map(type, values)) == {datetime} and all(
+        value.tzinfo is UTC for value in cast("Sequence[datetime]", values)
+    )
+
+
+def are_tuples(values: Sequence[object]) -> bool:
+    """The same of `strings`."""
+    if set(map(type, values)) != {tuple}:
+        return False
+    items = [*chain.from_iterable(cast("Sequence[tuple[object, ...]]", values))]
+    return not items or are_strings(items)
+
+
+def are_plain(values: Sequence[object]) -> bool:
+    """Whether JSON gives all of them back, as `_is_plain` of each.
+
+    Raises:
+        ValueError: One can't be encoded.
+    """
+    if not set(map(type, values)) <= _PLAIN:
+        return False
+    "".join([value for value in values if type(value) is str]).encode()
+    return _within([value for value in values if type(value) is int or type(value) is float])
+
+
+def _within(values: Sequence[object]) -> bool:
+    return all(-MAX_INT <= value <= MAX_INT for value in cast("Sequence[float]", values))  # no NaN is

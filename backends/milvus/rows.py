@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from ...core import fields, lexical
@@ -113,11 +114,14 @@ def changed(entity: Mapping[str, Any], patch: Patch, schema: Schema, *, words: b
 
 
 def pieces(rows: Sequence[Row], dimension: int) -> Iterator[list[Row]]:
-    """The rows in parts, each of which fits into one message."""
+    """The rows in parts, each of which fits into one message; nearly always all of them do."""
+    if rows and _size(rows, dimension) <= _PIECE:
+        yield list(rows)
+        return
     piece: list[Row] = []
     size = 0
     for each in rows:
-        needed = 4 * dimension + sum(_size(value) for name, value in each.items() if name != VECTOR)
+        needed = _size([each], dimension)
         if piece and size + needed > _PIECE:
             yield piece
             piece, size = [], 0
@@ -164,13 +168,22 @@ def _named(name: str) -> str:
     return name.removeprefix("f_")
 
 
-def _size(value: object) -> int:
-    """Bytes of a column but a vector of floats, at most."""
-    if isinstance(value, str):
-        return 4 * len(value)
-    if isinstance(value, list):
-        return sum(4 * len(item) for item in value)
-    return 8 * len(value) if isinstance(value, dict) else 8
+def _size(rows: Sequence[Row], dimension: int) -> int:
+    """Bytes of rows with the same columns, at most; by columns, which takes a third of the time."""
+    columns = ([row[name] for row in rows] for name in rows[0] if name != VECTOR)
+    return 4 * dimension * len(rows) + sum(map(_column_size, columns))
+
+
+def _column_size(values: Sequence[Any]) -> int:
+    """Four bytes a character, eight a number and a word's weight."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return 4 * len("".join(values))
+    if kinds == {list}:
+        return 4 * sum(map(len, chain.from_iterable(values)))
+    if kinds == {dict}:
+        return 8 * sum(map(len, values))
+    return 8 * len(values) if len(kinds) == 1 else sum(_column_size([value]) for value in values)
 
 
 def _written(value: Mapping[str, object]) -> str:

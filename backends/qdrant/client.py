@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient, models
 from ...core import lexical
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
-from ...core.fields import Column
+from ...core.fields import Column, Schema
 from ...core.records import Hit, Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Group, Lexical, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
@@ -85,6 +85,10 @@ class QdrantClientStore(VectorStore):
         """The points in parts, each of which is one write; nothing is too large where there is no server."""
         return [batch]
 
+    def _dense(self, vector: Vector) -> Any:
+        """A vector as the client writes it: a list, for a message has one."""
+        return floats(vector)
+
     def _params(self, request: CheckedRequest) -> models.SearchParams | None:
         """How the index is searched; nothing where there is none."""
         return None
@@ -133,7 +137,7 @@ class QdrantClientStore(VectorStore):
 
     def _upsert(self, records: Sequence[Record]) -> Receipt:
         spec = self.meta.spec
-        batch = [_point(record, spec) for record in records]
+        batch = [self._point(record, spec.fields) for record in records]
         for part in self._bodies(batch, spec.space.dimension):
             self._call(QdrantClient.upsert, points=part, wait=True)
         return Receipt(upserted=tuple(record.id for record in records))
@@ -284,6 +288,15 @@ class QdrantClientStore(VectorStore):
         with self._using() as client:
             return method(client, collection_name=name, timeout=self._seconds(), **arguments)
 
+    def _point(self, record: Record, schema: Schema) -> models.PointStruct:
+        """What was checked already isn't validated again, which takes ten times as long."""
+        vector: dict[str, Any] = {DENSE: self._dense(cast("Vector", record.content))}
+        if words := lexical.document(record.text):
+            vector[points.WORDS] = _sparse(words)
+        return models.PointStruct.model_construct(
+            id=points.point_id(record.id), vector=vector, payload=points.payload(record, schema)
+        )
+
     def _record(self, point: models.Record) -> Record:
         vector = cast("dict[str, Vector]", point.vector)[DENSE] if point.vector else None
         return points.record(point.payload or {}, vector, self.schema)
@@ -291,16 +304,6 @@ class QdrantClientStore(VectorStore):
 
 def _ids(ids: Sequence[str]) -> list[models.ExtendedPointId]:
     return [points.point_id(id) for id in ids]
-
-
-def _point(record: Record, spec: CollectionSpec) -> models.PointStruct:
-    """What was checked already isn't validated again, which takes ten times as long."""
-    vector: dict[str, Any] = {DENSE: floats(cast("Vector", record.content))}
-    if words := lexical.document(record.text):
-        vector[points.WORDS] = _sparse(words)
-    return models.PointStruct.model_construct(
-        id=points.point_id(record.id), vector=vector, payload=points.payload(record, spec.fields)
-    )
 
 
 def _sparse(weights: lexical.Sparse) -> models.SparseVector:

@@ -21,7 +21,6 @@ from polyreel.core import bundle_rows, bundle_writer
 from polyreel.core.bundle import Bundle
 from polyreel.core.bundle_rows import Rows
 from polyreel.core.bundle_writer import BundleWriter
-from polyreel.core.checks import checked_record
 from polyreel.core.errors import (
     ConfigurationError,
     IntegrityError,
@@ -32,6 +31,7 @@ from polyreel.core.errors import (
 )
 from polyreel.core.fields import FieldType
 from polyreel.core.manifest import Manifest
+from polyreel.core.record_checks import checked_record
 from polyreel.core.records import Record
 from polyreel.core.space import CollectionSpec, Space
 from polyreel.testing.store.rows import DIMENSION, FULL, HOSTILE, SCHEMA, vectors
@@ -85,14 +85,14 @@ def test_any_record_comes_back_as_it_was(rows: list[Record], hostile: str, text:
         replace(row, id=f"{hostile[:100]}{at}", uri=text, extra={text: [hostile, None, 2**60]})
         for at, row in enumerate(rows)
     ]
-    checked = [checked_record(row, SPEC, SCHEMA) for row in given_]
+    checked = [checked_record(row, SPEC) for row in given_]
     back = Rows(SPEC).records(Rows(SPEC).table(checked))
     assert len(back) == len(checked)
     assert all(same(one, other) for one, other in zip(checked, back, strict=True))
 
 
 def test_a_record_with_every_part_comes_back_and_its_instant_is_one() -> None:
-    checked = checked_record(full(), SPEC, SCHEMA)
+    checked = checked_record(full(), SPEC)
     (back,) = Rows(SPEC).records(Rows(SPEC).table([checked]))
     assert same(checked, back)
     assert back.fields["taken"] == FULL.fields["taken"]
