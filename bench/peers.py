@@ -6,7 +6,7 @@ Every side is handed the same vectors, texts and metadata, a thousand records at
 then the same searches. What they make of it differs: polyreel checks it, keeps columns to filter by and the
 words of the texts to find them; and at the end it flushes and builds indexes, which the others leave to their
 searches. So three things are measured: writing, without and with flush and indexes; all until the first
-searches are answered; and a search later on. Times are the processor's in this process, which has the engines.
+searches are answered; and a search later on. Times are the processor's, of this process with the engines.
 """
 
 from __future__ import annotations

@@ -655,6 +655,17 @@ def test_rows_go_in_messages_that_a_server_takes() -> None:
     assert list(rows.pieces([], 4)) == []
 
 
+def test_texts_of_lists_and_of_rows_with_nothing_in_their_place_count_for_a_message() -> None:
+    many = rows.row(record("a", fields={"tags": ("t" * 60_000,)}), FIELDS, words=True)
+    few = rows.row(record("b"), FIELDS, words=True)
+    parts = list(rows.pieces([few, *[many] * 150], 4))
+    assert [row for part in parts for row in part] == [few, *[many] * 150]
+    assert len(parts) == 2
+    nothing = {**few, "f_place": None, "f_tags": None}  # as a field that was added later
+    assert list(rows.pieces([many, nothing], 4)) == [[many, nothing]]
+    assert len(list(rows.pieces([many, nothing] * 150, 4))) == 2
+
+
 def test_more_fields_than_milvus_has_room_for_are_refused(make_store: MakeStore) -> None:
     fields = {f"field{n}": FieldType.INT for n in range(52)}
     with pytest.raises(ConfigurationError, match="52 declared fields"), make_store() as store:

@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from polyreel.backends.qdrant import QdrantLocalStore
 from polyreel.core.errors import IntegrityError, LockedError, NotFoundError
-from polyreel.core.records import Record, Text
+from polyreel.core.records import Record, Text, floats
 from polyreel.core.requests import Group, NearVector, SearchRequest
 from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.testing.parity import ParityContract
@@ -117,6 +118,37 @@ def test_one_lock_is_round_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({name for name, _ in inside}) == 10
     assert not any(taken for _, taken in inside)
     store.close()
+
+
+def upserted(store: QdrantLocalStore, monkeypatch: pytest.MonkeyPatch, batch: list[Record]) -> list[Any]:
+    """The points of which the client hears."""
+    client: Any = store._client
+    heard, real = list[Any](), client._client.upsert
+
+    def upsert(collection_name: str, points: list[Any], **parts: Any) -> Any:
+        heard.extend(points)
+        return real(collection_name, points, **parts)
+
+    monkeypatch.setattr(client._client, "upsert", upsert)
+    store.upsert(batch)
+    return heard
+
+
+def test_vectors_reach_the_client_as_arrays_in_memory_and_as_lists_where_they_are_kept(
+    quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = [replace(row, text=Text("a red dog beside a cat")) for row in records(1, 2)]
+    batch.append(replace(batch[0], id="array", content=np.array(batch[0].content)))
+    for path, kind in ((None, np.ndarray), (quick_folder, list)):
+        with QdrantLocalStore(path=path) as store:
+            store.open(SPEC, create=True)
+            points = upserted(store, monkeypatch, batch)
+            assert {type(point.vector["dense"]) for point in points} == {kind}
+            assert [[*point.vector["dense"]] for point in points] == [[*floats(row.content)] for row in batch]  # type: ignore[arg-type]
+            words = [point.vector["words"].indices for point in points]
+            assert len(words[0]) > 3
+            assert all(indices == sorted(indices) for indices in words)  # others would be made anew
+            assert store.fetch([row.id for row in batch], vectors=True).keys() == {row.id for row in batch}
 
 
 # The client leaves its files open when it can't open the folder.

@@ -82,7 +82,9 @@ def outcome(batch: list[Record], each: bool, of: CollectionSpec) -> object:
 
 
 def usual(count: int = 3) -> list[Record]:
-    plain = replace(FULL, fields={**FULL.fields, "taken": NOON}, extra={"note": "é", "year2": 7, "lens": None})
+    plain = replace(
+        FULL, fields={**FULL.fields, "taken": NOON}, extra={"note": "é", "year2": 7, "lens": None}
+    )
     return [replace(plain, id=f"r{at}", content=list(vector)) for at, vector in enumerate(vectors(count))]
 
 
