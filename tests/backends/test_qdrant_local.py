@@ -13,14 +13,14 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from polyreel.backends.qdrant import QdrantLocalStore
 from polyreel.core.errors import IntegrityError, LockedError, NotFoundError
-from polyreel.core.records import Record, Text, floats
+from polyreel.core.records import Record, Text, Vector, floats
 from polyreel.core.requests import Group, NearVector, SearchRequest
 from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.testing.parity import ParityContract
@@ -138,7 +138,7 @@ def test_vectors_reach_the_client_as_arrays_in_memory_and_as_lists_where_they_ar
     quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = [replace(row, text=Text("a red dog beside a cat")) for row in records(1, 2)]
-    batch.append(replace(batch[0], id="array", content=np.array(batch[0].content)))
+    batch.append(replace(batch[0], id="array", content=cast("Vector", np.array(batch[0].content))))
     for path, kind in ((None, np.ndarray), (quick_folder, list)):
         with QdrantLocalStore(path=path) as store:
             store.open(SPEC, create=True)

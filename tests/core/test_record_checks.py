@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from polyreel.core.errors import InvalidQueryError, PolyreelError
 from polyreel.core.filters import Op
 from polyreel.core.media import Media, Modality
 from polyreel.core.record_checks import checked_record, checked_records
-from polyreel.core.records import Record, Text
+from polyreel.core.records import Record, Text, Vector
 from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.testing.store.rows import DIMENSION, FULL, NOON, SCHEMA, vectors
 from polyreel.testing.strategies import records
@@ -105,7 +105,7 @@ def test_a_usual_batch_comes_back_itself_and_no_record_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(record_checks, "checked_record", None)  # whoever calls it fails
-    arrays = [replace(row, content=np.array(row.content, np.float32)) for row in usual()]
+    arrays = [replace(row, content=cast("Vector", np.array(row.content, np.float32))) for row in usual()]
     bare = [replace(row, fields={}, extra={}, text=Text()) for row in usual()]
     for batch in (usual(), arrays, bare):
         assert checked_records(batch, spec()) is batch
