@@ -110,6 +110,8 @@ def _norm(vector: Vector, dimension: int) -> float:
             norm = _norm_of_array(vector) or math.hypot(*_plain(vector))
     except TypeError as error:
         raise WrongVectorError("is not a sequence of numbers") from error
+    except OverflowError:  # a whole number beyond any float
+        norm = math.inf
     if _SMALLEST <= norm < _LARGEST:
         return norm
     raise WrongVectorError(

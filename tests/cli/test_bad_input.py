@@ -712,6 +712,11 @@ _CALLS: dict[str, tuple[Any, type[PolyreelError], str]] = {
         InvalidQueryError,
         "values that are not finite",
     ),
+    "a vector with a number beyond all floats": (
+        lambda s: s.search(vector=[10**400] * _dimension(s)),
+        InvalidQueryError,
+        "values that are not finite",
+    ),
     "a vector of zeros": (lambda s: s.search(vector=[0.0] * _dimension(s)), InvalidQueryError, "all zeros"),
     "a vector of words": (
         lambda s: s.search(vector=["a"] * _dimension(s)),

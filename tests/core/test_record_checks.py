@@ -42,6 +42,7 @@ ODD: dict[str, list[Any]] = {
         [0.0] * DIMENSION,
         [math.nan, *VECTOR[1:]],
         [math.inf, *VECTOR[1:]],
+        [10**400, *VECTOR[1:]],
         ["1", *VECTOR[1:]],
         [value * 1e9 for value in VECTOR],
         [value * 1e-9 for value in VECTOR],
