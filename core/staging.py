@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from .addresses import is_public
@@ -95,14 +95,6 @@ class Staging:
             url = self._objects.url(key, expires=expires)
             if urlsplit(url).scheme in ("https", "http"):
                 yield url
-
-    def sweep(self, *, older_than: timedelta = timedelta(days=1)) -> int:
-        """Remove leases that a crash left behind; returns how many."""
-        oldest = (datetime.now(UTC) - older_than).timestamp()
-        stale = [info.key for info in self._objects.list(_PREFIX) if info.modified < oldest]
-        for key in stale:
-            self._objects.delete(key)
-        return len(stale)
 
     def _reachable(self, part: Media, schemes: frozenset[str], expires: float, leases: ExitStack) -> Media:
         if part.modality is Modality.TEXT or (part.uri and urlsplit(part.uri).scheme in schemes):

@@ -12,7 +12,6 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from .errors import InvalidQueryError
 
@@ -35,18 +34,6 @@ class Line:
     start_ms: int
     end_ms: int
     text: str
-
-
-def read_subtitles(path: Path) -> tuple[Line, ...]:
-    """The cues of a file.
-
-    Raises:
-        InvalidQueryError: It can't be read, or holds no readable cue; the message names the line.
-    """
-    try:
-        return parse_subtitles(path.read_bytes(), str(path))
-    except OSError as error:
-        raise InvalidQueryError(f"{path} can't be read: {error.strerror}") from error
 
 
 def parse_subtitles(content: bytes, name: str) -> tuple[Line, ...]:

@@ -123,15 +123,6 @@ class Summary:
         """What stands over the columns of `texts`."""
         return "stack", *(label for label, _ in self.rows)
 
-    def markdown(self) -> str:
-        """The table for a page."""
-        lines = [self.heads, ("---",) * len(self.heads), *self.texts()]
-        return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
-
 
 def summary(results: Results) -> Summary:
     """The headline figures of results."""

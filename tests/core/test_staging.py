@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,12 +126,3 @@ def test_what_can_be_seen_from_nowhere_is_refused(
         Staging(remote).leased([far], frozenset({"s3"})),
     ):
         pass
-
-
-def test_old_leases_are_swept_and_young_ones_stay(remote: ObjectStore, tmp_path: Path) -> None:
-    for name in ("old", "young"):
-        remote.put(f"staging/2026-01-01/{name}.mp4", b"x")
-    past = time.time() - 2 * 86_400
-    os.utime(tmp_path / "bucket" / "staging" / "2026-01-01" / "old.mp4", (past, past))
-    assert Staging(remote).sweep() == 1
-    assert staged(remote) == ["staging/2026-01-01/young.mp4"]

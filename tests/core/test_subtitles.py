@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from polyreel.core.errors import InvalidQueryError
-from polyreel.core.subtitles import Line, parse_subtitles, read_subtitles
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from polyreel.core.subtitles import Line, parse_subtitles
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -123,10 +118,3 @@ def test_a_file_without_a_readable_cue_is_an_error_that_names_file_and_line(text
 def test_another_encoding_is_told_with_its_line() -> None:
     with pytest.raises(InvalidQueryError, match=r"a\.srt:3: this is no UTF-8; save"):
         parse_subtitles(b"1\n00:01.000 --> 00:02.000\ncaf\xe9\n", "a.srt")
-
-
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a.srt").write_text(SRT)
-    assert len(read_subtitles(tmp_path / "a.srt")) == 2
-    with pytest.raises(InvalidQueryError, match=r"b\.srt can't be read: No such file"):
-        read_subtitles(tmp_path / "b.srt")
