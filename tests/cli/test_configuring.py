@@ -180,7 +180,7 @@ def test_credentials_inside_an_address_are_masked(telling: Shell, url: str, show
 def test_a_password_in_an_address_of_the_configuration_is_masked_wherever_it_stands(
     telling: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: VideoSearch) -> None:
+    def fail(_: VideoSearch, **_given: object) -> None:
         raise UnavailableError("login of me with hun%ter/22 failed")
 
     monkeypatch.setattr(VideoSearch, "videos", fail)
@@ -239,7 +239,7 @@ def test_the_traceback_of_debug_goes_through_the_mask(telling: Shell) -> None:
 
 
 def test_the_traceback_of_debug_gives_no_secret_away(telling: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: VideoSearch) -> None:
+    def fail(_: VideoSearch, **_given: object) -> None:
         cause = OSError(f"401 for {SIGNED} with {{'key': {KEY!r}}}")
         raise UnavailableError("the service is down") from cause
 
@@ -258,7 +258,7 @@ from polyreel.cli.main import main
 from polyreel.core.logs import conceal
 from polyreel.core.search import VideoSearch
 
-def fail(self):
+def fail(self, **given):
     conceal("SESAME-9")
     raise ZeroDivisionError("/clip.mp4?sig=abcdef by SESAME-9")
 
@@ -281,7 +281,7 @@ def test_what_nobody_foresaw_is_shown_through_the_mask(shell: Shell) -> None:
 def test_words_in_an_address_are_not_masked_everywhere(
     telling: Shell, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: VideoSearch) -> None:
+    def fail(_: VideoSearch, **_given: object) -> None:
         raise UnavailableError("some videos went to me")
 
     monkeypatch.setattr(VideoSearch, "videos", fail)

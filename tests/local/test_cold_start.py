@@ -9,6 +9,7 @@ import random
 import resource
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from .conftest import OpenLocal
 
 _RECORDS = 10_000
-_RUNS = 15  # at most, of which one must be quick: noise only ever adds time
+_RUNS = 30  # at most, of which one must be quick: noise only ever adds time
+_PAUSE = 1.0  # seconds between them, in which other work on the machine may end
 _WORDS = "red dog cat tree house sea sky snow man woman car road city night day flower bird fish".split()
 _SEARCH = """
 import sys
@@ -72,4 +74,6 @@ def test_a_text_search_over_ten_thousand_records_takes_under_a_second(
         *hits, loaded = done.stdout.splitlines()
         assert len(hits) == 10
         assert loaded == "loaded"  # no video library, and no numpy either
+        if times[-1] >= 1.0:
+            time.sleep(_PAUSE)
     assert min(times) < 1.0, times

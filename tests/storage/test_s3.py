@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from polyreel.core.errors import IntegrityError
 from polyreel.testing.objects import ObjectContract
 
 if TYPE_CHECKING:
@@ -37,3 +39,9 @@ class TestRclone(ObjectContract):
     def objects(self, rclone: Server) -> Iterator[ObjectStore]:
         with rclone.bucket() as objects:
             yield objects
+
+    def read_replaced(self, objects: ObjectStore, key: str) -> bytes:
+        """It writes over a file in place: what a reader finds of both is refused, and here read again."""
+        while True:
+            with suppress(IntegrityError):
+                return objects.read(key)
