@@ -30,6 +30,7 @@ _CONNECTIONS = 32  # kept open; threads beyond them open and close their own
 _KEYS = "check the access key and the secret key"
 _OLD = 'set checksums = "when_required" for a store that lacks the newer checksums'
 _REGION = "set the region in which the bucket lies"
+_AGAIN = "it was replaced while it was read: read it again"
 _CODES: Mapping[str, tuple[type[PolyreelError], str | None]] = {
     "NoSuchKey": (NotFoundError, None),
     "NoSuchBucket": (NotFoundError, "check its name, or run an ingest, which makes it"),
@@ -51,7 +52,8 @@ _CODES: Mapping[str, tuple[type[PolyreelError], str | None]] = {
     "InvalidStorageClass": (ConfigurationError, "choose a storage class that this store has"),
     "AccessControlListNotSupported": (ConfigurationError, "leave acl out: this bucket has none"),
     "InvalidObjectState": (RejectedError, "it lies in an archive: restore it first"),
-    "PreconditionFailed": (IntegrityError, "it was replaced while it was read: read it again"),
+    "PreconditionFailed": (IntegrityError, _AGAIN),
+    "InvalidRange": (IntegrityError, _AGAIN),  # of a store that doesn't heed `IfMatch`, as rclone
     "MissingContentLength": (RejectedError, _OLD),
     "NotImplemented": (RejectedError, _OLD),
     "BadDigest": (UnavailableError, None),

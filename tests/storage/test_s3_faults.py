@@ -88,6 +88,7 @@ def failure(objects: S3Objects) -> PolyreelError:
         (411, "MissingContentLength", RejectedError),
         (501, "NotImplemented", RejectedError),
         (412, "PreconditionFailed", IntegrityError),
+        (416, "InvalidRange", IntegrityError),
     ],
 )
 def test_what_fails_for_good_is_asked_once(
