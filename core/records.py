@@ -170,6 +170,25 @@ class Record(_ReadLater):
             place(record, value)  # as a frozen class's own `__init__` does, in half of its time
         return record
 
+    def changed(
+        self, content: Vector | Media | None, fields: Mapping[str, object], extra: Mapping[str, object]
+    ) -> Record:
+        """The record with these parts: what `dataclasses.replace` makes, in a third of its time."""
+        return Record(
+            self.id,
+            self.video_id,
+            self.uri,
+            self.scope,
+            self.start_ms,
+            self.end_ms,
+            self.channel,
+            self.recipe,
+            content,
+            self.text,
+            fields,
+            extra,
+        )
+
     @property
     def start(self) -> float:
         """Seconds."""

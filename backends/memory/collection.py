@@ -192,21 +192,9 @@ def reader(name: str) -> Callable[[Record], object]:
 
 
 def lent(record: Record, vector: Vector | None = None) -> Record:
-    """A copy with this vector, which shares nothing that can be changed; made directly, for speed."""
-    return Record(
-        record.id,
-        record.video_id,
-        record.uri,
-        record.scope,
-        record.start_ms,
-        record.end_ms,
-        record.channel,
-        record.recipe,
-        vector,
-        record.text,
-        dict(record.fields),
-        {name: _copied(value) for name, value in record.extra.items()},
-    )
+    """A copy with this vector, which shares nothing that can be changed."""
+    extra = {name: _copied(value) for name, value in record.extra.items()}
+    return record.changed(vector, dict(record.fields), extra)
 
 
 def _copied(value: object) -> object:

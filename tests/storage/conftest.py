@@ -82,3 +82,10 @@ def rclone(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Server:
     # It writes over a file in place: on a busy machine a reader may meet a half more than five times.
     retry = RetryPolicy(attempts=15, base=0.2, cap=1.0)
     return Server(endpoint, "test-access", "test-secret", {"checksums": "when_required", "retry": retry})
+
+
+@pytest.fixture(params=["swift", "rclone"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Either of the two, one after the other."""
+    found: Server = request.getfixturevalue(request.param)
+    return found

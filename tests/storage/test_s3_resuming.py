@@ -58,12 +58,6 @@ objects.put("large.bin", Path(sys.argv[2]))
 """
 
 
-@pytest.fixture(params=["swift", "rclone"])
-def server(request: pytest.FixtureRequest) -> Server:
-    found: Server = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def objects(server: Server) -> Iterator[S3Objects]:
     with server.bucket() as objects:

@@ -66,12 +66,6 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return few
 
 
-@pytest.fixture(params=["swift", "rclone"])
-def server(request: pytest.FixtureRequest) -> Server:
-    found: Server = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def objects(server: Server) -> Iterator[S3Objects]:
     with server.bucket() as objects:

@@ -44,12 +44,6 @@ pytestmark = pytest.mark.slow
 ONCE = RetryPolicy(attempts=1)
 
 
-@pytest.fixture(params=["swift", "rclone"])
-def server(request: pytest.FixtureRequest) -> Server:
-    found: Server = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def objects(server: Server) -> Iterator[S3Objects]:
     with server.bucket() as objects:
