@@ -48,6 +48,7 @@ def qdrant_store(
     shards: int | None = None,
     replicas: int | None = None,
     write_consistency: int | None = None,
+    search_threads: int | None = None,
     lock_wait: float | None = None,
     timeout: float = 30.0,
     retry: RetryPolicy | None = None,
@@ -71,6 +72,7 @@ def qdrant_store(
         shards: Parts of the collection on a cluster.
         replicas: Copies of each part.
         write_consistency: Copies that must have a write before it is confirmed.
+        search_threads: That one search of the engine in process uses; 1 when left out.
         lock_wait: Seconds to wait for another process that has the folder open; 10 when left out.
         timeout: Seconds for one public call, its retries included.
         retry: How retryable errors are tried again.
@@ -93,6 +95,7 @@ def qdrant_store(
         "shards": shards,
         "replicas": replicas,
         "write_consistency": write_consistency,
+        "search_threads": search_threads,
         "lock_wait": lock_wait,
     }
     way = _chosen(places)

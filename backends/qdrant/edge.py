@@ -47,7 +47,7 @@ from .filters import Vocabulary
 from .folder import CollectionFolder, translate
 from .forms import EDGE
 from .indexes import countable
-from .options import Hnsw, Options, Quantization
+from .options import Hnsw, Options, Quantization, checked_threads
 
 _FILTERS = Vocabulary(
     every=lambda conditions: Filter(must=list(conditions)),
@@ -76,6 +76,8 @@ class QdrantEdgeStore(VectorStore):
         vectors_on_disk: Read vectors from the disk.
         payload_on_disk: Read all that isn't indexed from the disk.
         tenant: A declared string field by which nearly every search filters.
+        search_threads: That one search uses. With two, a search of one segment, which is what `optimize`
+            makes of 100 000 records, takes half as long again (docs/benchmarks.md): they wait for each other.
         lock_wait: Seconds to wait for another process that has the collection open.
         timeout: Seconds for one public call, its retries included; what the engine is doing isn't cut short.
         retry: How a disk that fails for the moment is tried again.
@@ -93,6 +95,7 @@ class QdrantEdgeStore(VectorStore):
         vectors_on_disk: bool | None = None,
         payload_on_disk: bool | None = None,
         tenant: str | None = None,
+        search_threads: int = 1,
         lock_wait: float = 10.0,
         timeout: float = 30.0,
         retry: RetryPolicy | None = None,
@@ -100,6 +103,7 @@ class QdrantEdgeStore(VectorStore):
         super().__init__(timeout=timeout, retry=retry)
         self._path = Path(path).expanduser().absolute()
         self._options = Options(hnsw, quantization, vectors_on_disk, payload_on_disk, tenant)
+        self._search_threads = checked_threads(search_threads)
         self._lock_wait = lock_wait
         self._opened: CollectionFolder | None = None
 
@@ -109,7 +113,12 @@ class QdrantEdgeStore(VectorStore):
         self._close()
         self._options.check(spec)
         self.can = Capabilities(EDGE.name, EDGE.features, version("qdrant-edge-py"))
-        self._opened = CollectionFolder(self._path / spec.name, self._options, lock_wait=self._lock_wait)
+        self._opened = CollectionFolder(
+            self._path / spec.name,
+            self._options,
+            lock_wait=self._lock_wait,
+            search_threads=self._search_threads,
+        )
         return self._opened.load()
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:

@@ -82,11 +82,13 @@ class CollectionFolder:
         path: The collection's own folder.
         options: How the engine keeps and indexes it.
         lock_wait: Seconds to wait for another process that holds it.
+        search_threads: That one search uses.
     """
 
-    def __init__(self, path: Path, options: Options, *, lock_wait: float) -> None:
+    def __init__(self, path: Path, options: Options, *, lock_wait: float, search_threads: int) -> None:
         self.path = path
         self._options = options
+        self._threads = search_threads
         self._lock = FolderLock(path, what=f"the collection {path.name!r}", wait=lock_wait)
         self._shard: EdgeShard | None = None
         self._kept: object = options.to_json()  # what the collection was made with
@@ -166,7 +168,10 @@ class CollectionFolder:
         self._kept = described.get("options", {})
         self._options.refuse_other(meta.spec.name, self._kept)
         self._need_room(_ROOM_TO_OPEN)
-        self._shard = _load(self.path / _SHARD)
+        # Vectors that were named here would lose what is configured of them; words have nothing to lose.
+        words = {points.WORDS: EdgeSparseVectorParams()}
+        opening = EdgeConfig(sparse_vectors=words, max_search_threads=self._threads)
+        self._shard = _load(self.path / _SHARD, opening if described.get(_WORDS) else None)
         if not described.get(_WORDS):
             self._add_words(meta)
         return meta
@@ -201,7 +206,7 @@ class CollectionFolder:
         if shard.exists():
             shutil.rmtree(shard)
         meta = CollectionMeta(uuid4().hex, spec)
-        self._shard = EdgeShard.create(str(shard), _config(spec, self._options))
+        self._shard = EdgeShard.create(str(shard), _config(spec, self._options, self._threads))
         try:
             self.keep(meta)
             sync_folder(self.path.parent)
@@ -230,7 +235,7 @@ def translate(error: Exception, folder: Path) -> PolyreelError | None:
     return UnavailableError(f"{what}: {text[:300]}")
 
 
-def _config(spec: CollectionSpec, options: Options) -> EdgeConfig:
+def _config(spec: CollectionSpec, options: Options, search_threads: int) -> EdgeConfig:
     """How the engine shall keep the collection; what wasn't chosen is its own affair."""
     given = options.hnsw
     vectors = EdgeVectorParams(
@@ -242,7 +247,13 @@ def _config(spec: CollectionSpec, options: Options) -> EdgeConfig:
     )
     payload = None if options.payload_on_disk is None else _PLACES[options.payload_on_disk]
     words = {points.WORDS: EdgeSparseVectorParams()}
-    return EdgeConfig(vectors=vectors, sparse_vectors=words, payload_memory=payload, wal_enabled=True)
+    return EdgeConfig(
+        vectors=vectors,
+        sparse_vectors=words,
+        payload_memory=payload,
+        max_search_threads=search_threads,
+        wal_enabled=True,
+    )
 
 
 def _sparse(weights: lexical.Sparse) -> dict[str, Any]:
@@ -276,9 +287,9 @@ def _read(content: bytes, path: Path) -> tuple[CollectionMeta, dict[str, Any]]:
         ) from error
 
 
-def _load(path: Path) -> EdgeShard:
+def _load(path: Path, config: EdgeConfig | None) -> EdgeShard:
     try:
-        return EdgeShard.load(str(path))
+        return EdgeShard.load(str(path), config)
     except Exception:
         raise
     except BaseException as error:

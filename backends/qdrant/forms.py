@@ -77,7 +77,7 @@ _CLUSTER = frozenset({"shards", "replicas", "write_consistency"})
 _ACCESS = frozenset({"api_key", "ca_file", "grpc", "grpc_port"})
 
 WAYS: tuple[Way, ...] = (
-    Way("path", (EDGE,), "edge", "QdrantEdgeStore", "path", _SHAPE | {"lock_wait"}),
+    Way("path", (EDGE,), "edge", "QdrantEdgeStore", "path", _SHAPE | {"search_threads", "lock_wait"}),
     Way("client_path", (FOLDER,), "local", "QdrantLocalStore", "path", frozenset({"lock_wait"})),
     Way("client_memory", (MEMORY,), "local", "QdrantLocalStore", "", frozenset()),
     Way("url", (REST, GRPC), "server", "QdrantServerStore", "url", _SHAPE | _CLUSTER | _ACCESS),

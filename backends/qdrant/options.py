@@ -108,6 +108,17 @@ class Options:
             )
 
 
+def checked_threads(value: int) -> int:
+    """The threads of a search.
+
+    Raises:
+        ConfigurationError: It is less than one.
+    """
+    if value < 1:
+        raise ConfigurationError(f"search_threads is {value}; it must be at least 1")
+    return value
+
+
 def _given(values: Mapping[str, object]) -> dict[str, object]:
     """Without what is None, and without sections of which nothing is left."""
     kept = {name: _given(value) if isinstance(value, Mapping) else value for name, value in values.items()}

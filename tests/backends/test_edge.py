@@ -636,7 +636,7 @@ def test_scores_are_those_of_the_whole_vectors_whatever_the_options(
         store.open(wide, create=True)
         store.upsert(rows)
         store.close()
-        _optimize(root / "a" / "clips" / "shard", folder._config(wide, store._options))
+        _optimize(root / "a" / "clips" / "shard", folder._config(wide, store._options, 1))
         store.open(wide, create=False)
         assert store._folder.shard.info().indexed_vectors_count > 0
         exact, near = store.search([SearchRequest(NearVector(query), exact=each) for each in (True, False)])
@@ -656,6 +656,34 @@ def test_scores_are_those_of_the_whole_vectors_whatever_the_options(
         hits = store.search([SearchRequest(NearVector(query))])[0].hits
         assert len(hits) == 10
         assert all(hit.score == pytest.approx(scores[hit.id], abs=1e-5) for hit in hits)
+
+
+def test_opening_again_changes_the_threads_of_a_search_and_nothing_else(root: Path) -> None:
+    def stored() -> dict[str, Any]:
+        config: dict[str, Any] = json.loads((root / "clips" / "shard" / "edge_config.json").read_bytes())
+        return config
+
+    shape: dict[str, Any] = {
+        "hnsw": Hnsw(m=24, ef_construct=64, full_scan_threshold=10, on_disk=True),
+        "quantization": "scalar",
+        "vectors_on_disk": True,
+        "payload_on_disk": True,
+    }
+    with QdrantEdgeStore(path=root, **shape) as store:
+        store.open(spec(), create=True)
+        store.upsert([record("r")])
+    made = stored()
+    assert made["max_search_threads"] == 1
+    assert made["vectors"][""]["hnsw_config"]["m"] == 24
+    with QdrantEdgeStore(path=root, search_threads=3) as store:
+        store.open(spec(), create=False)
+        assert store.count() == 1
+    assert stored() == made | {"max_search_threads": 3}
+
+
+def test_a_search_takes_a_thread_at_least(root: Path) -> None:
+    with pytest.raises(ConfigurationError, match="search_threads is 0; it must be at least 1"):
+        QdrantEdgeStore(path=root, search_threads=0)
 
 
 def test_a_tenant_must_be_a_declared_text(root: Path) -> None:

@@ -55,6 +55,7 @@ def test_a_key_chooses_the_form(keys: dict[str, Any], kind: type) -> None:
             r"api_key can't be set with path; .*goes with url",
         ),
         ({"client_path": Path("x"), "quantization": "binary"}, r"quantization .* goes with path or url"),
+        ({"client_memory": True, "search_threads": 1}, r"search_threads .* goes with path"),
         ({"client_memory": True, "lock_wait": 1.0}, r"lock_wait .* goes with path or client_path"),
         ({"url": "http://h", "lock_wait": 1.0, "shards": 2}, "lock_wait can't be set with url"),
         ({"path": Path("x"), "shards": 2, "grpc": True}, r"grpc, shards can't be set with path"),
