@@ -9,9 +9,9 @@ A caller sets it once; everything below reads what is left:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -26,25 +26,31 @@ T = TypeVar("T")
 _END: ContextVar[float | None] = ContextVar("polyreel_deadline", default=None)
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
+class _Until:
+    """A deadline, in force while the block runs; every call of an adapter has one, so it is no generator."""
+
+    __slots__ = ("_end", "_outer")
+    _outer: Token[float | None]
+
+    def __init__(self, end: float) -> None:
+        self._end = end
+
+    def __enter__(self) -> None:
+        self._outer = _END.set(self._end)
+
+    def __exit__(self, *_: object) -> None:
+        _END.reset(self._outer)
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
     """Give everything inside at most this long; an outer, earlier deadline stays in force."""
     end, outer = time.monotonic() + seconds, _END.get()
-    token = _END.set(end if outer is None else min(end, outer))
-    try:
-        yield
-    finally:
-        _END.reset(token)
+    return _Until(end if outer is None else min(end, outer))
 
 
-@contextmanager
-def anew(seconds: float) -> Iterator[None]:
+def anew(seconds: float) -> AbstractContextManager[None]:
     """Give everything inside this long, even after an outer deadline: for tidying up behind a call."""
-    token = _END.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _END.reset(token)
+    return _Until(time.monotonic() + seconds)
 
 
 def time_left(default: float = float("inf")) -> float:

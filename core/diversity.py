@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .asking import Asking, Run
 from .errors import UnsupportedError
-from .fusing import order
+from .fusing import in_order
 from .media import Media
 from .ranking import OVERFETCH, POOL
 from .records import Hit, ScoreKind
@@ -59,7 +59,7 @@ class Spreader:
             self.run.planned.append("near-duplicates")
         depth = max(wanted * OVERFETCH, POOL)
         while True:
-            hits = sorted((yield from candidates(depth)), key=order)
+            hits = in_order((yield from candidates(depth)))
             self._fetch([*seen, *hits])
             chosen = self._chosen(hits, wanted, seen)
             if len(chosen) >= wanted or len(hits) < depth or depth >= self.store.can.max_limit:

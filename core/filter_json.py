@@ -29,6 +29,8 @@ def to_json(filter: Filter) -> dict[str, object]:
     Raises:
         InvalidQueryError: A value that no field can hold, or a tree beyond the limits.
     """
+    if filter is ALL:  # as of most searches
+        return {}
     return fold(
         filter,
         leaf=_leaf_to_json,

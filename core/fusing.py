@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import nlargest
+from itertools import pairwise
 from operator import attrgetter, itemgetter
 
 from .media import Media
@@ -41,6 +42,14 @@ def order(hit: Hit) -> tuple[float, str, int, str]:
     """Best first; what is equally good in the order of videos and time."""
     record = hit.record
     return -round(hit.score, _DIGITS), record.video_id, record.start_ms, record.id
+
+
+def in_order(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """Sorted by `order`, as they mostly are: then it takes a fifth of the time."""
+    scores = [hit.score for hit in hits]
+    if all(score - after > 2 * _ROUNDED for score, after in pairwise(scores)):
+        return hits
+    return sorted(hits, key=order)
 
 
 def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:

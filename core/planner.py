@@ -18,7 +18,7 @@ from .embedder import Embedder, HandOver
 from .errors import InvalidQueryError, UnsupportedError
 from .filter_json import to_json
 from .filters import F
-from .fusing import Shown, order, places
+from .fusing import Shown, in_order, places
 from .levels import Levels
 from .media import MediaTools, Modality
 from .part_vectors import PartVectors
@@ -214,7 +214,7 @@ class Planner:
             limit = depth + len(seen)
             hits = yield from way(limit if shape.by_video else min(limit, most))
             unseen = [hit for hit in hits if seen.isdisjoint(places(hit, shape))] if seen else hits
-            return tuple(unseen if ranking.fuses else sorted(unseen, key=order))  # fused ones are sorted
+            return tuple(unseen if ranking.fuses else in_order(unseen))  # fused ones are sorted
 
         return fresh
 

@@ -30,9 +30,9 @@ from .shape import Moments, Shape, check_count, check_number
 __all__ = ["Fusion", "Part", "Query", "Sources"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
-_KINDS = (
-    ("weights", Mapping, "a mapping of parts and numbers"),
-    ("without", str | Mapping | None, "a text, or a mapping of parts"),
+_KINDS = (  # what is usual comes first: an abstract class is slow to ask
+    ("weights", dict | Mapping, "a mapping of parts and numbers"),
+    ("without", None | str | Mapping, "a text, or a mapping of parts"),
     ("hybrid", bool, "True or False"),
     ("exact", bool, "True or False"),
 )
@@ -131,7 +131,8 @@ class Query:
         Raises:
             InvalidQueryError: One of them can't be read.
         """
-        where = self.where if isinstance(self.where, Filter) else from_json(self.where)
+        given = ALL if self.where is None else self.where
+        where = given if isinstance(given, Filter) else from_json(given)
         if self.scope is not None:
             where = where & _OF_SCOPE[_chosen(Scope, self.scope, "scope")]
         if self.within is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,8 +50,7 @@ class QueryMedia:
     recipe: Recipe
     run: Run
 
-    @contextmanager
-    def ready(self, parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
+    def ready(self, parts: Sequence[Part]) -> AbstractContextManager[Sequence[Part]]:
         """The parts with media that can be seen from there, for as long as the context lasts.
 
         Raises:
@@ -59,11 +58,12 @@ class QueryMedia:
             InvalidQueryError: A span lies outside its video, or a video has too many pieces.
             MediaError: A video can't be read.
         """
-        if not any(part.media and part.media.modality is not Modality.TEXT for part in parts):
-            self._check(parts)
-            yield parts
-            return
         self._check(parts)
+        plain = all(part.media is None or part.media.modality is Modality.TEXT for part in parts)
+        return nullcontext(parts) if plain else self._handed_over(parts)
+
+    @contextmanager
+    def _handed_over(self, parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
         with ExitStack() as stack:
             cut = [self._cut(part, stack) for part in parts]
             media = [medium for part in cut for medium in _media(part)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from .asking import Asking, Run, asked, together
 from .capabilities import Capabilities, Feature
 from .filters import ALL, F, Filter
-from .fusing import folded, fused, order, segment
+from .fusing import folded, fused, in_order, segment
 from .records import Hit, Record
 from .requests import Answer, Group, Lexical, Near, SearchRequest
 from .store import VectorStore
@@ -174,7 +174,7 @@ class Ranking:
             if len(hits) < limit or not found:
                 break
             share = min(max(share * 2, -(-len(rows) // len(found))), most)
-        shown = sorted(best.values(), key=order)[:wanted]
+        shown = in_order([*best.values()])[:wanted]
         if self._reads_lean:
             self._lean.update(each.id for hit in shown for each in (hit, *hit.members))
         return tuple(shown)

@@ -165,9 +165,18 @@ class Record(_ReadLater):
             known: All before them, in order.
             read: Reads them: once, or once in each of several threads.
         """
-        record = object.__new__(cls)
-        for place, value in zip(_PLACES, (*known, None, read), strict=True):
-            place(record, value)  # as a frozen class's own `__init__` does, in half of its time
+        record = object.__new__(cls)  # then as a frozen class's own `__init__`, in a third of its time
+        id, video_id, uri, scope, start_ms, end_ms, channel, recipe = known
+        _set_id(record, id)
+        _set_video_id(record, video_id)
+        _set_uri(record, uri)
+        _set_scope(record, scope)
+        _set_start_ms(record, start_ms)
+        _set_end_ms(record, end_ms)
+        _set_channel(record, channel)
+        _set_recipe(record, recipe)
+        _set_content(record, None)
+        _set_read(record, read)
         return record
 
     def changed(
@@ -200,10 +209,18 @@ class Record(_ReadLater):
         return self.end_ms / 1000
 
 
-_PLACES = (
-    *(vars(Record)[name].__set__ for name in Record.__match_args__[:9]),
-    vars(_ReadLater)["_read"].__set__,
-)
+(
+    _set_id,
+    _set_video_id,
+    _set_uri,
+    _set_scope,
+    _set_start_ms,
+    _set_end_ms,
+    _set_channel,
+    _set_recipe,
+    _set_content,
+) = (vars(Record)[name].__set__ for name in Record.__match_args__[:9])
+_set_read = vars(_ReadLater)["_read"].__set__
 
 
 class Confidence(StrEnum):
@@ -270,15 +287,22 @@ class Hit:
     verdicts: Verdicts = ()
 
     @classmethod
-    def bare(cls, record: Record, score: float, score_kind: ScoreKind) -> Hit:
-        """A hit of which nothing else is known, made in half of the usual time: rankings may have many."""
+    def bare(
+        cls,
+        record: Record,
+        score: float,
+        score_kind: ScoreKind,
+        similarity: Mapping[str, float] | None = None,
+        confidence: Confidence | None = None,
+    ) -> Hit:
+        """A hit without members and what a model says, made in half of the usual time: there may be many."""
         hit = object.__new__(cls)
         _set_record(hit, record)
         _set_score(hit, score)
         _set_score_kind(hit, score_kind)
-        _set_similarity(hit, {})
+        _set_similarity(hit, {} if similarity is None else similarity)
         _set_retrieval(hit, None)
-        _set_confidence(hit, None)
+        _set_confidence(hit, confidence)
         _set_members(hit, ())
         _set_verdicts(hit, ())
         return hit

@@ -15,7 +15,7 @@ from ...core import lexical
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
 from ...core.fields import Column, Schema
-from ...core.records import Hit, Record, Text, Vector, floats
+from ...core.records import Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Group, Lexical, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from ...core.store import VectorStore
@@ -197,7 +197,7 @@ class QdrantClientStore(VectorStore):
         ]
         found = self._call(QdrantClient.query_batch_points, requests=queries)
         answered = zip(requests, found, strict=True)
-        return [self._answer(request, each.points) for request, each in answered]
+        return [points.answer(request.near, each.points, self.meta.spec) for request, each in answered]
 
     def _grouped(self, request: CheckedRequest) -> Answer:
         """Groups by video. A server stops looking after some rounds, so it is asked again for others."""
@@ -220,7 +220,8 @@ class QdrantClientStore(VectorStore):
             if not groups:
                 break
             found |= {str(each.id): each.hits for each in groups}
-        return self._answer(request, [point for hits in found.values() for point in hits])
+        every = [point for hits in found.values() for point in hits]
+        return points.answer(request.near, every, self.meta.spec)
 
     def _near(self, request: CheckedRequest) -> list[float] | models.SparseVector:
         near = request.near
@@ -228,14 +229,6 @@ class QdrantClientStore(VectorStore):
             return _sparse(lexical.query(near.text))
         # The base resolves ids, and refuses media.
         return floats(cast("NearVector", near).vector)
-
-    def _answer(self, request: CheckedRequest, found: Sequence[models.ScoredPoint]) -> Answer:
-        kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
-        hits = [
-            Hit.bare(points.found(point.payload or {}, schema), points.score(point.score, kind), kind)
-            for point in found
-        ]
-        return Answer(tuple(sorted(hits, key=points.best_first)))
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._call(

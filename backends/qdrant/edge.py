@@ -38,7 +38,7 @@ from ...core.capabilities import Capabilities
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Column, Schema
-from ...core.records import Hit, Record, Text, Vector, floats
+from ...core.records import Record, Text, Vector, floats
 from ...core.requests import Answer, CheckedRequest, Lexical, Near, NearVector, Patch, Receipt, Where
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
@@ -182,7 +182,7 @@ class QdrantEdgeStore(VectorStore):
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
         batch = QueryBatchRequest([self._query(request) for request in requests])
         answered = zip(requests, self._folder.shard.query_batch(batch), strict=True)
-        return [self._answer(request, found) for request, found in answered]
+        return [points.answer(request.near, found, self.meta.spec) for request, found in answered]
 
     def _query(self, request: CheckedRequest) -> QueryRequest:
         return QueryRequest(
@@ -196,14 +196,6 @@ class QdrantEdgeStore(VectorStore):
             ),
             with_payload=True,
         )
-
-    def _answer(self, request: CheckedRequest, found: Sequence[ScoredPoint]) -> Answer:
-        kind, schema = points.score_kind(request.near, self.meta.spec.space.metric), self.schema
-        hits = [
-            Hit.bare(points.found(point.payload or {}, schema), points.score(point.score, kind), kind)
-            for point in found
-        ]
-        return Answer(tuple(sorted(hits, key=points.best_first)))
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._folder.shard.retrieve(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise, starmap
+from operator import gt
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -18,8 +20,8 @@ from ...core import lexical
 from ...core.checks import SCORE_KIND
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
 from ...core.records import Channel, Hit, Known, Record, Rest, Scope, ScoreKind, Text, Vector
-from ...core.requests import Lexical, Near, Patch
-from ...core.space import Metric
+from ...core.requests import Answer, Lexical, Near, Patch
+from ...core.space import CollectionSpec, Metric
 
 WORDS = "words"
 """The name of the sparse vectors, in which words are found; a record without a word has none."""
@@ -49,11 +51,6 @@ def sparse(weights: lexical.Sparse) -> tuple[list[int], list[float]]:
     """
     numbers = sorted(weights)
     return numbers, [weights[number] for number in numbers]
-
-
-def score_kind(near: Near, metric: Metric) -> ScoreKind:
-    """What the scores of a search are."""
-    return ScoreKind.WEIGHTED if isinstance(near, Lexical) else SCORE_KIND[metric]
 
 
 def path(column: str) -> str:
@@ -109,23 +106,31 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
     return Record(*_known(payload), vector, *_rest(payload, schema))
 
 
-def found(payload: Mapping[str, Any], schema: Schema) -> Record:
-    """As `record` without a vector, for a page of hits: what is dear to read is read when it is looked at."""
-    return Record.read_later(_known(payload), partial(_rest, payload, schema))
+def answer(near: Near, found: Sequence[Any], spec: CollectionSpec) -> Answer:
+    """The answer that scored points are; what is dear to read of a hit is read when it is looked at."""
+    kind, schema = _score_kind(near, spec.space.metric), spec.fields
+    scores = [_score(point.score, kind) for point in found]
+    payloads = [point.payload or {} for point in found]
+    hits = [
+        Hit.bare(Record.read_later(_known(payload), partial(_rest, payload, schema)), score, kind)
+        for payload, score in zip(payloads, scores, strict=True)
+    ]
+    if not all(starmap(gt, pairwise(scores))):  # each form orders equal scores in its own way
+        hits.sort(key=lambda hit: (-hit.score, hit.id))
+    return Answer(tuple(hits))
 
 
-def score(score: float, kind: ScoreKind) -> float:
+def _score_kind(near: Near, metric: Metric) -> ScoreKind:
+    return ScoreKind.WEIGHTED if isinstance(near, Lexical) else SCORE_KIND[metric]
+
+
+def _score(score: float, kind: ScoreKind) -> float:
     """A similarity, higher for better; Qdrant gives L2 as a distance."""
     if kind is ScoreKind.NEG_L2:
         return 0.0 - score
     if kind is ScoreKind.COSINE and not -1.0 <= score <= 1.0:
         return math.copysign(1.0, score)
     return score
-
-
-def best_first(hit: Hit) -> tuple[float, str]:
-    """The order of hits: Qdrant's own of equal scores is another one on each form."""
-    return (-hit.score, hit.id)
 
 
 def _known(payload: Mapping[str, Any]) -> Known:

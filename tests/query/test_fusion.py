@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyreel.core import lexical
 from polyreel.core.errors import InvalidQueryError, UnsupportedError
-from polyreel.core.fusing import fused
+from polyreel.core.fusing import fused, in_order, order
 from polyreel.core.records import Channel, Confidence, Hit, Record, ScoreKind
 
 from .conftest import DIMENSION, NamesEmbedder, World, ranks, unit, vector_of
@@ -36,17 +38,17 @@ def agrees(result: Result, expected: dict[str, float], *, tolerance: float = 2e-
 def test_a_sum_is_the_weighted_sum_of_unit_vectors_and_negatives_are_taken_away(
     world: World, picture: Path
 ) -> None:
-    given = np.arange(1.0, 13.0)
+    asked = np.arange(1.0, 13.0)
     result = world.search.search(
         "sunset",
         image=picture,
-        vector=given.tolist(),
+        vector=asked.tolist(),
         like="3-4-fused",
         weights={"text": 2.0, "vector": 0.5},
         without={"text": "city", "like": "5-0-fused"},
         limit=20,
     )
-    total = 2 * unit(vector_of("sunset")) + unit(vector_of(SEA)) + 0.5 * unit(given) + world.row("3-4-fused")
+    total = 2 * unit(vector_of("sunset")) + unit(vector_of(SEA)) + 0.5 * unit(asked) + world.row("3-4-fused")
     total -= unit(vector_of("city")) + world.row("5-0-fused")
     expected = world.cosines(total)
     for id in ("3-4-fused", "5-0-fused"):  # what is asked with is no answer
@@ -61,7 +63,7 @@ def test_a_sum_is_the_weighted_sum_of_unit_vectors_and_negatives_are_taken_away(
             {
                 "text": row @ unit(vector_of("sunset")),
                 "image": row @ unit(vector_of(SEA)),
-                "vector": row @ unit(given),
+                "vector": row @ unit(asked),
                 "like": row @ world.row("3-4-fused"),
                 "without_text": row @ unit(vector_of("city")),
                 "without_like": row @ world.row("5-0-fused"),
@@ -273,3 +275,15 @@ def test_a_fused_ranking_that_is_cut_is_the_beginning_of_the_whole_one() -> None
         assert len(whole) == (3 if by_video else 7)
         for limit in range(1, 9):
             assert fused(lists, limit, by_video=by_video) == whole[:limit]
+
+
+@given(st.lists(st.integers(0, 8), min_size=2, max_size=5), st.sampled_from([3e-7, 0.01]))
+def test_hits_that_look_sorted_are_in_the_order_of_hits_all_the_same(steps: list[int], apart: float) -> None:
+    """Scores that are the same to six digits don't decide, whatever order a store gives them in."""
+    hits = [
+        Hit(Record(str(at), f"v{step % 3}", "file:///v.mp4", start_ms=step), 0.7 - apart * step)
+        for at, step in enumerate(steps)
+    ]
+    by_score = sorted(hits, key=lambda hit: -hit.score)
+    for each in (hits, by_score, by_score[::-1]):
+        assert list(in_order(each)) == sorted(hits, key=order)
