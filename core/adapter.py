@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
@@ -62,7 +63,7 @@ class Adapter:
             on: Which errors are tried again.
         """
         with within(self._timeout if seconds is None else seconds):
-            return self._retry.call(lambda: self._translated(action), on)
+            return self._retry.call(partial(self._translated, action), on)
 
     def _once(self, action: Callable[[], T], *, seconds: float | None = None) -> T:
         """As `_attempt`, but never tried again."""

@@ -60,7 +60,7 @@ class Appraiser:
 
     def _scores_are_likeness(self, hits: Sequence[Hit]) -> bool:
         alone = len(self.parts) == 1 and self.parts[0].weight > 0
-        return alone and not any(hit.score_kind is ScoreKind.RRF for hit in hits)
+        return alone and (not hits or hits[0].score_kind is not ScoreKind.RRF)  # all have the same kind
 
     def _likeness(self, hits: Sequence[Hit], parts: Sequence[Part]) -> list[dict[str, float]]:
         """The cosines of the hits with the parts whose vectors are known; none where the store gives none."""

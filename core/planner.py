@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from .appraising import Appraiser
@@ -101,7 +102,7 @@ class Planner:
     def _page(self, query: Query, seen: Sequence[Hit]) -> Asking[Page]:
         began, run = time.perf_counter(), Run()
         wanted = self._wanted(query, seen)
-        with self._query_media(run).ready(wanted.parts) as parts:
+        with self._ready(wanted.parts, run) as parts:
             vectors = self._part_vectors(run)
             fusion = wanted.fusion or self._default_fusion(parts)
             ranking = self._ranking(wanted, vectors, parts, fusion)
@@ -140,6 +141,12 @@ class Planner:
         modalities = [part.media.modality for part in dense if part.media]
         joint = self.embedder.joins(modalities) if self.embedder else self.store.can.joint
         return Fusion.JOINT if joint or len(dense) <= 1 else Fusion.SUM
+
+    def _ready(self, parts: Sequence[Part], run: Run) -> AbstractContextManager[Sequence[Part]]:
+        """The parts, with media that whoever embeds them can see."""
+        if all(part.media is None for part in parts):
+            return nullcontext(parts)
+        return self._query_media(run).ready(parts)
 
     def _query_media(self, run: Run) -> QueryMedia:
         embedder, can = self.embedder, self.store.can

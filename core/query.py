@@ -115,10 +115,7 @@ class Query:
         parts = named(self.wanted())
         if self.weights:
             parts = self._weighted(parts)
-        unwanted = [
-            replace(part, name=f"without_{part.name}", weight=-part.weight)
-            for part in named(self._unwanted())
-        ]
+        unwanted = [] if self.without is None else self._unwanted(self.without)
         if not parts:
             raise InvalidQueryError(
                 "the query is empty", hint="give a text, an image, a video, words, a vector or a record's id"
@@ -246,15 +243,16 @@ class Query:
             raise InvalidQueryError("hybrid looks the text up as words: give a text, and lexical not as well")
         return self.text
 
-    def _unwanted(self) -> list[Part]:
-        if self.without is None:
-            return []
-        if isinstance(self.without, str):
-            return [of_text(self.without)]
-        known = {"text", "image", "video", "audio", "vector", "like"}
-        for name in self.without.keys() - known:
-            raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(str(name), known))
-        return Query(**self.without).wanted()  # type: ignore[arg-type]  # each part checks its own value
+    def _unwanted(self, without: str | Mapping[str, object]) -> list[Part]:
+        parts = [of_text(without)] if isinstance(without, str) else _parts_of(without)
+        return [replace(part, name=f"without_{part.name}", weight=-part.weight) for part in named(parts)]
+
+
+def _parts_of(without: Mapping[str, object]) -> list[Part]:
+    known = {"text", "image", "video", "audio", "vector", "like"}
+    for name in without.keys() - known:
+        raise InvalidQueryError(f"without has an unknown part {name!r}", hint=nearest(str(name), known))
+    return Query(**without).wanted()  # type: ignore[arg-type]  # each part checks its own value
 
 
 def _id_of(within: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .media import Media
 
@@ -165,38 +165,42 @@ class Record(_ReadLater):
             known: All before them, in order.
             read: Reads them: once, or once in each of several threads.
         """
-        record = object.__new__(cls)  # then as a frozen class's own `__init__`, in a third of its time
-        id, video_id, uri, scope, start_ms, end_ms, channel, recipe = known
-        _set_id(record, id)
-        _set_video_id(record, video_id)
-        _set_uri(record, uri)
-        _set_scope(record, scope)
-        _set_start_ms(record, start_ms)
-        _set_end_ms(record, end_ms)
-        _set_channel(record, channel)
-        _set_recipe(record, recipe)
-        _set_content(record, None)
-        _set_read(record, read)
+        draft: Any = _RecordDraft()
+        (
+            draft.id,
+            draft.video_id,
+            draft.uri,
+            draft.scope,
+            draft.start_ms,
+            draft.end_ms,
+            draft.channel,
+            draft.recipe,
+        ) = known
+        draft.content, draft._read = None, read  # noqa: SLF001  # its own
+        draft.__class__ = cls
+        record: Record = draft
         return record
 
     def changed(
         self, content: Vector | Media | None, fields: Mapping[str, object], extra: Mapping[str, object]
     ) -> Record:
-        """The record with these parts: what `dataclasses.replace` makes, in a third of its time."""
-        return Record(
-            self.id,
-            self.video_id,
-            self.uri,
-            self.scope,
-            self.start_ms,
-            self.end_ms,
-            self.channel,
-            self.recipe,
-            content,
-            self.text,
-            fields,
-            extra,
-        )
+        """The record with these parts: what `dataclasses.replace` makes, in a fifth of its time."""
+        draft: Any = _RecordDraft()
+        draft.id = self.id
+        draft.video_id = self.video_id
+        draft.uri = self.uri
+        draft.scope = self.scope
+        draft.start_ms = self.start_ms
+        draft.end_ms = self.end_ms
+        draft.channel = self.channel
+        draft.recipe = self.recipe
+        draft.content = content
+        draft.text = self.text
+        draft.fields = fields
+        draft.extra = extra
+        draft.__class__ = Record
+        record: Record = draft
+        return record
 
     @property
     def start(self) -> float:
@@ -209,18 +213,10 @@ class Record(_ReadLater):
         return self.end_ms / 1000
 
 
-(
-    _set_id,
-    _set_video_id,
-    _set_uri,
-    _set_scope,
-    _set_start_ms,
-    _set_end_ms,
-    _set_channel,
-    _set_recipe,
-    _set_content,
-) = (vars(Record)[name].__set__ for name in Record.__match_args__[:9])
-_set_read = vars(_ReadLater)["_read"].__set__
+class _RecordDraft(_ReadLater):
+    """A record while it is made: a frozen class writes its attributes in three times as long."""
+
+    __slots__ = Record.__match_args__
 
 
 class Confidence(StrEnum):
@@ -295,16 +291,17 @@ class Hit:
         similarity: Mapping[str, float] | None = None,
         confidence: Confidence | None = None,
     ) -> Hit:
-        """A hit without members and what a model says, made in half of the usual time: there may be many."""
-        hit = object.__new__(cls)
-        _set_record(hit, record)
-        _set_score(hit, score)
-        _set_score_kind(hit, score_kind)
-        _set_similarity(hit, {} if similarity is None else similarity)
-        _set_retrieval(hit, None)
-        _set_confidence(hit, confidence)
-        _set_members(hit, ())
-        _set_verdicts(hit, ())
+        """A hit without members and what a model says, made in a quarter of the time: there may be many."""
+        draft: Any = _HitDraft()
+        draft.record = record
+        draft.score = score
+        draft.score_kind = score_kind
+        draft.similarity = {} if similarity is None else similarity
+        draft.retrieval = None
+        draft.confidence = confidence
+        draft.members = draft.verdicts = ()
+        draft.__class__ = cls
+        hit: Hit = draft
         return hit
 
     @property
@@ -367,16 +364,10 @@ class Hit:
         }
 
 
-(
-    _set_record,
-    _set_score,
-    _set_score_kind,
-    _set_similarity,
-    _set_retrieval,
-    _set_confidence,
-    _set_members,
-    _set_verdicts,
-) = (vars(Hit)[name].__set__ for name in Hit.__match_args__)
+class _HitDraft:
+    """A hit while it is made."""
+
+    __slots__ = Hit.__match_args__
 
 
 @dataclass(frozen=True, slots=True)

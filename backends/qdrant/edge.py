@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import qdrant_edge
@@ -29,6 +29,7 @@ from qdrant_edge import (
     ScoredPoint,
     ScrollRequest,
     SearchParams,
+    SearchRequest,
     SparseVector,
     UpdateOperation,
 )
@@ -48,6 +49,8 @@ from .folder import CollectionFolder, translate
 from .forms import EDGE
 from .indexes import countable
 from .options import Hnsw, Options, Quantization, checked_threads
+
+Asked = TypeVar("Asked", SearchRequest, QueryRequest)
 
 _FILTERS = Vocabulary(
     every=lambda conditions: Filter(must=list(conditions)),
@@ -180,12 +183,16 @@ class QdrantEdgeStore(VectorStore):
     # -- reading ------------------------------------------------------------------------------------------
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
-        batch = QueryBatchRequest([self._query(request) for request in requests])
-        answered = zip(requests, self._folder.shard.query_batch(batch), strict=True)
-        return [points.answer(request.near, found, self.meta.spec) for request, found in answered]
+        shard, spec = self._folder.shard, self.meta.spec
+        if len(requests) == 1:  # a batch copies the vector once more, and plans for what isn't asked here
+            (request,) = requests
+            return [points.answer(request.near, shard.search(self._asked(SearchRequest, request)), spec)]
+        batch = QueryBatchRequest([self._asked(QueryRequest, request) for request in requests])
+        answered = zip(requests, shard.query_batch(batch), strict=True)
+        return [points.answer(request.near, found, spec) for request, found in answered]
 
-    def _query(self, request: CheckedRequest) -> QueryRequest:
-        return QueryRequest(
+    def _asked(self, kind: Callable[..., Asked], request: CheckedRequest) -> Asked:
+        return kind(
             limit=request.limit,
             query=_nearest(request.near),
             filter=_FILTERS.condition(request.where.node),
