@@ -77,7 +77,7 @@ class VectorSettings(Settings):
         default=2.0, description="Of a turn of `concurrency`, for each number, and of `mixed`."
     )
     batch: Count = Field(default=50, description="Queries of a batch.")
-    written: Count = Field(default=2000, description="Records of a turn of `writing`.")
+    written: Count = Field(default=5000, description="Records of a turn of `writing`.")
     chunk: Count = Field(default=2000, description="Records of a turn of `load`.")
     payload: bool = Field(default=True, description="Whether records carry text and more beside fields.")
     steps: tuple[StepName, ...] = Field(default=STEPS, description="Which steps are taken; `load` always is.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import time
 import uuid
@@ -12,15 +11,16 @@ from dataclasses import replace
 
 from ..core.errors import UnavailableError
 from ..core.query import Query
-from ..core.records import Record
 from . import vectors
 from .asking import Ask, Asked, at_once, one_by_one
 from .messages import Answer
+from .raw import BATCH
 from .results import Sample
 from .subject import Subject
 from .timing import Compared, compare
 
 _FEW = 30  # queries of a turn in steps that have many cases
+_LEAST = 5  # batches of a turn of `writing`, the last of which warms up
 _READERS = 2  # callers that search while records are written
 _REWRITTEN = 50  # records of a write in `mixed`
 
@@ -75,11 +75,12 @@ class Steps:
         )
 
     def writing(self, at: int) -> Answer:
-        """Write the same records through polyreel and directly, into new collections."""
+        """Write the same batches in turns through polyreel and directly, into new collections."""
         count = min(self._settings.written, self._subject.records)
-        batch = list(self._subject.rows(0, count))
+        records = list(self._subject.rows(0, count))
+        size = min(BATCH, -(-count // _LEAST))
+        batches = [records[start : start + size] for start in range(0, count - count % size, size)]
         other = self._subject.chosen.store()
-        spent: dict[str, float] = {}
         name = uuid.uuid4().hex[:8]
         raw = self._subject.raw
         with ExitStack() as held:
@@ -88,19 +89,15 @@ class Steps:
             held.callback(other.drop)
             raw.begin(f"polyreel_bench_r{name}")
             held.callback(raw.end)
-            ways: list[tuple[str, Callable[[list[Record]], object]]] = [
-                ("polyreel", other.upsert),
-                ("raw", raw.write),
-            ]
-            for way, write in ways if at % 2 else ways[::-1]:
-                gc.collect()  # neither pays for what was there before
-                began = time.perf_counter()
-                write(batch)
-                spent[way] = (time.perf_counter() - began) / count
+            both = compare(
+                {"polyreel": lambda n: other.upsert(batches[n]), "raw": lambda n: raw.write(batches[n])},
+                rounds=max(1, len(batches) - 1),
+                warm=1,
+            )
         return _answer(
-            Sample(name="upsert", value=spent["polyreel"] * 1e6, unit="us"),
-            Sample(name="raw upsert", value=spent["raw"] * 1e6, unit="us", better=""),
-            Sample(name="speed", value=spent["raw"] / spent["polyreel"], unit="ratio", better="higher"),
+            Sample(name="upsert", value=both.median("polyreel") / size * 1e6, unit="us"),
+            Sample(name="raw upsert", value=both.median("raw") / size * 1e6, unit="us", better=""),
+            Sample(name="speed", value=both.ratio("raw", "polyreel"), unit="ratio", better="higher"),
         )
 
     # -- searching ----------------------------------------------------------------------------------------
