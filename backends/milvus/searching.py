@@ -72,5 +72,7 @@ def _score(score: float, kind: ScoreKind) -> float:
 
 
 def _answer(found: Sequence[Mapping[str, Any]], kind: ScoreKind, schema: Schema) -> Answer:
-    hits = [Hit(rows.record(hit["entity"], schema), _score(hit["distance"], kind), kind) for hit in found]
+    hits = [
+        Hit.bare(rows.record(hit["entity"], schema), _score(hit["distance"], kind), kind) for hit in found
+    ]
     return Answer(tuple(sorted(hits, key=lambda hit: (-hit.score, hit.id))))

@@ -14,7 +14,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from struct import pack
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from qdrant_client import QdrantClient, models
@@ -24,11 +24,15 @@ from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, LockedError, PolyreelError, UnavailableError
 from ...core.locks import FolderLock, disk_error
 from ...core.records import Vector
-from ...core.space import CollectionMeta, CollectionSpec
+from ...core.requests import CheckedRequest
+from ...core.space import CollectionMeta, CollectionSpec, Metric
 from .client import DENSE, QdrantClientStore
 from .forms import FOLDER, MEMORY
 from .options import Options
 from .points import WORDS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DATA = "qdrant"  # what the client makes in a collection's folder, beside the lock
 
@@ -63,6 +67,7 @@ class QdrantLocalStore(QdrantClientStore):
         self._client: QdrantClient | None = None
         self._memory: QdrantClient | None = None
         self._folder_lock: FolderLock | None = None
+        self._unit = False  # whether the collection keeps unit vectors, whose products are cosines
 
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         with self._lock:
@@ -81,9 +86,21 @@ class QdrantLocalStore(QdrantClientStore):
                 self._hold(self._path / spec.name)
             return super()._create(spec)
 
+    def _described(self, client: QdrantClient, name: str) -> CollectionMeta | None:
+        meta = super()._described(client, name)
+        if meta is not None:
+            vectors = cast(
+                "dict[str, models.VectorParams]", client.get_collection(name).config.params.vectors
+            )
+            product = vectors[DENSE].distance is models.Distance.DOT
+            self._unit = product and meta.spec.space.metric is Metric.COSINE
+        return meta
+
     def _make(self, client: QdrantClient, spec: CollectionSpec, **common: Any) -> None:
         if not client.collection_exists(spec.name):  # else another process was quicker
             metadata = common.pop("metadata")
+            if spec.space.metric is Metric.COSINE:  # else each search makes all vectors unit ones anew
+                common["distance"] = models.Distance.DOT
             client.create_collection(
                 spec.name,
                 vectors_config={DENSE: models.VectorParams(**common)},
@@ -93,11 +110,22 @@ class QdrantLocalStore(QdrantClientStore):
 
     def _dense(self, vector: Vector) -> Any:
         """In memory an array, for local mode makes one of a list twice; in a folder a list, as any client."""
-        if self._path is not None:
-            return super()._dense(vector)
+        return self._array(vector) if self._path is None else self._array(vector).tolist()
+
+    def _near(self, request: CheckedRequest) -> Any:
+        """A unit vector in float32, for a list is compared in float64, to which all others are copied."""
+        near = super()._near(request)
+        if not self._unit or not isinstance(near, list):
+            return near
+        return models.NearestQuery.model_construct(nearest=self._array(near))
+
+    def _array(self, vector: Vector) -> NDArray[np.float32]:
+        """The vector as the collection keeps it."""
         if isinstance(vector, list):  # in half of `np.asarray`'s time
-            return np.frombuffer(pack(f"{len(vector)}f", *vector), np.float32)
-        return np.asarray(vector, np.float32)
+            array = np.frombuffer(pack(f"{len(vector)}f", *vector), np.float32)
+        else:
+            array = np.asarray(vector, np.float32)
+        return array / np.sqrt(array.dot(array)) if self._unit else array
 
     def _drop(self) -> None:
         with self._using() as client:

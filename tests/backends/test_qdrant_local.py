@@ -17,10 +17,11 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from qdrant_client import QdrantClient, models
 
 from polyreel.backends.qdrant import QdrantLocalStore
 from polyreel.core.errors import IntegrityError, LockedError, NotFoundError
-from polyreel.core.records import Record, Text, Vector, floats
+from polyreel.core.records import Record, Text, Vector
 from polyreel.core.requests import Group, NearVector, SearchRequest
 from polyreel.core.space import CollectionSpec, Metric, Space
 from polyreel.testing.parity import ParityContract
@@ -144,11 +145,53 @@ def test_vectors_reach_the_client_as_arrays_in_memory_and_as_lists_where_they_ar
             store.open(SPEC, create=True)
             points = upserted(store, monkeypatch, batch)
             assert {type(point.vector["dense"]) for point in points} == {kind}
-            assert [[*point.vector["dense"]] for point in points] == [[*floats(row.content)] for row in batch]  # type: ignore[arg-type]
+            for point, row in zip(points, batch, strict=True):
+                vector = np.array(row.content)
+                assert point.vector["dense"] == pytest.approx(vector / np.linalg.norm(vector))
             words = [point.vector["words"].indices for point in points]
             assert len(words[0]) > 3
             assert all(indices == sorted(indices) for indices in words)  # others would be made anew
             assert store.fetch([row.id for row in batch], vectors=True).keys() == {row.id for row in batch}
+
+
+class _Before(QdrantLocalStore):
+    """As cosines were kept once: by the client, which makes all vectors unit ones in each search."""
+
+    def _make(self, client: QdrantClient, spec: CollectionSpec, **common: Any) -> None:
+        metadata = common.pop("metadata")
+        client.create_collection(
+            spec.name,
+            vectors_config={"dense": models.VectorParams(**common)},
+            sparse_vectors_config={"words": models.SparseVectorParams()},
+            metadata=metadata,
+        )
+
+
+def distance(store: QdrantLocalStore) -> models.Distance:
+    with store._using() as client:
+        config: Any = client.get_collection(SPEC.name).config
+        found: models.Distance = config.params.vectors["dense"].distance
+        return found
+
+
+def test_a_collection_made_before_unit_vectors_is_used_as_it_is(quick_folder: Path) -> None:
+    rows = records(0, 20)
+    with _Before(path=quick_folder / "before") as old, QdrantLocalStore(path=quick_folder / "now") as new:
+        old.open(SPEC, create=True)
+        old.upsert(rows[:10])
+        new.open(SPEC, create=True)
+        new.upsert(rows)
+        assert (distance(old), distance(new)) == (models.Distance.COSINE, models.Distance.DOT)
+        old.close()
+        with QdrantLocalStore(path=quick_folder / "before") as store:
+            store.open(SPEC, create=False)
+            store.upsert(rows[10:])
+            request = SearchRequest(NearVector(rows[3].content), limit=20)  # type: ignore[arg-type]
+            hits, expected = (each.search([request])[0].hits for each in (store, new))
+            assert len(hits) == 20
+            scores = {hit.id: hit.score for hit in expected}
+            assert {hit.id: hit.score for hit in hits} == pytest.approx(scores, abs=1e-5)
+            assert distance(store) == models.Distance.COSINE
 
 
 # The client leaves its files open when it can't open the folder.
