@@ -61,38 +61,49 @@ FORMS: list[tuple[Filter, lowering.Node]] = [
     (ALL, Always()),
     (~ALL, Never()),
     (Or(()), Never()),
-    (F.year == 2020, _both(_present("year"), In("year", (2020,)))),
-    (F.year != 2020, _either(NotAny("present", ("year",)), NotIn("year", (2020,)))),
-    (~(F.year != 2020), _both(_present("year"), In("year", (2020,)))),
+    (F.year == 2020, In("year", (2020,))),
+    (F.year == 0, _both(_present("year"), In("year", (0,)))),
+    (F.year != 2020, NotIn("year", (2020,))),
+    (F.year != 0, _either(NotAny("present", ("year",)), NotIn("year", (0,)))),
+    (~(F.year != 2020), In("year", (2020,))),
     (F.year.exists(), _present("year")),
     (~F.year.exists(), NotAny("present", ("year",))),
     (F.year.is_in([]), Never()),
     (F.year.not_in([]), Always()),
-    (F.year.is_in([3, 1, 3]), _both(_present("year"), In("year", (3, 1)))),
+    (F.year.is_in([3, 1, 3]), In("year", (3, 1))),
+    (F.year.is_in([3, 0]), _both(_present("year"), In("year", (3, 0)))),
     (F.rating.is_in([0, -0.0]), _both(_present("rating"), In("rating", (0.0,)))),
     (F.rating < 1, _both(_present("rating"), Range("rating", lt=1.0))),
-    (F.year.between(1, 2), _both(_present("year"), Range("year", gte=1, lte=2))),
+    (F.year.between(1, 2), Range("year", gte=1, lte=2)),
+    (F.year.between(0, 2), _both(_present("year"), Range("year", gte=0, lte=2))),
+    (F.rating > 5e-324, _both(_present("rating"), Range("rating", gt=5e-324))),  # 0 in 32 bits
+    (F.rating >= 0.5, Range("rating", gte=0.5)),
+    (F.place == "", _both(_present("place"), In("place", ("",)))),
+    (F.place.prefix("a"), Prefix("place", "a")),
+    (F.year.exists() & (F.year > 3), Range("year", gt=3)),
+    (F.year.exists() & (F.rating > 3), _both(_present("year"), Range("rating", gt=3.0))),
     (F.year.between(2, 1), Never()),
     (~F.year.between(2, 1), Always()),
-    (~(F.year > 1), _either(NotAny("present", ("year",)), lowering.NotRange("year", gt=1))),
-    (F.public == True, _both(_present("public"), In("public", (1,)))),  # noqa: E712 - this is a filter
-    (F.shot_at > SECOND, _both(_present("shot_at"), Range("shot_at", gt=1_000_000))),
+    (~(F.year > 1), lowering.NotRange("year", gt=1)),
+    (F.year.exists() & (F.year != 5), _both(_present("year"), NotIn("year", (5,)))),
+    (F.public == True, In("public", (1,))),  # noqa: E712 - this is a filter
+    (F.shot_at > SECOND, Range("shot_at", gt=1_000_000)),
     (F.place.prefix(""), _present("place")),
     (~F.uri.prefix("s3://"), lowering.NotPrefix("uri", "s3://")),
     (F.uri.prefix("s3://"), Prefix("uri", "s3://")),
     (F.uri.prefix(""), Always()),
     (F.uri.exists(), Always()),
     (F.scope == "clip", In("scope", ("clip",))),
-    (F.tags.any("a", "b", "a"), _both(_present("tags"), lowering.Any("tags", ("a", "b")))),
+    (F.tags.any("a", "b", "a"), lowering.Any("tags", ("a", "b"))),
     (F.tags.any(), Never()),
     (F.tags.all(), _present("tags")),
     (
         F.tags.all("a", "b"),
-        _both(_present("tags"), lowering.Any("tags", ("a",)), lowering.Any("tags", ("b",))),
+        _both(lowering.Any("tags", ("a",)), lowering.Any("tags", ("b",))),
     ),
-    (F.tags.none("a"), _either(NotAny("present", ("tags",)), NotAny("tags", ("a",)))),
+    (F.tags.none("a"), NotAny("tags", ("a",))),
     (F.tags.none(), Always()),
-    ((F.year > 1) & (F.year < 9), _both(_present("year"), Range("year", gt=1), Range("year", lt=9))),
+    ((F.year > 1) & (F.year < 9), _both(Range("year", gt=1), Range("year", lt=9))),
     (And((F.year.exists(), And((F.year.exists(), ALL)))), _present("year")),
     (Or((F.scope == "clip", Or((F.scope == "clip",)))), In("scope", ("clip",))),
     ((F.scope == "clip") | F.uri.exists(), Always()),
@@ -128,16 +139,26 @@ def test_lowering_checks_the_filter() -> None:
 
 def test_columns_and_leaves_name_all_that_a_store_must_read() -> None:
     node = lower((F.year == 1) & ~(F.uri.prefix("a") | F.tags.any("b")), SCHEMA)
-    assert columns(node) == {"year", "uri", "tags", "present"}
+    assert columns(node) == {"year", "uri", "tags"}
+    assert columns(lower(F.year < 1, SCHEMA)) == {"year", "present"}
     assert lowering.NotPrefix("uri", "a") in set(leaves(node))
     assert columns(Always()) == set()
 
 
-def test_an_absent_default_is_never_read_where_the_field_was_not_given() -> None:
-    """A row written before a field was declared has no column of it: `present` is asked first."""
+def test_a_row_without_a_column_is_as_one_whose_field_was_not_given() -> None:
+    """A row written before a field was declared has no column of it."""
     old: dict[str, list[str]] = {"present": []}
     assert compile_node(lower(F.year != 1, SCHEMA))(old)
-    assert not compile_node(lower((F.year > 1) & (F.year < 9) & F.tags.all("a"), SCHEMA))(old)
+    for refused in (
+        F.year > 1,
+        F.year == 0,
+        F.tags.all("a"),
+        F.place.prefix("a"),
+        F.place == "",
+        F.rating < 1,
+    ):
+        assert not compile_node(lower(refused, SCHEMA))(old)
+        assert compile_node(lower(~refused, SCHEMA))(old)
 
 
 def test_a_large_flat_filter_is_compiled_without_deep_recursion() -> None:

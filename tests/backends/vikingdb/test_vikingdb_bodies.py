@@ -350,11 +350,15 @@ FILTERS: dict[str, tuple[Filter, dict[str, Any]]] = {
     "none of": (F.uri != "a", {"op": "must_not", "field": "uri", "conds": ["a"]}),
     "a bool is a number": (
         F.open == True,  # noqa: E712 - this makes a filter
-        {"op": "and", "conds": [present("open"), {"op": "must", "field": "open", "conds": [1]}]},
+        {"op": "must", "field": "open", "conds": [1]},
+    ),
+    "what may be null": (
+        F.open == False,  # noqa: E712 - this makes a filter
+        {"op": "and", "conds": [present("open"), {"op": "must", "field": "open", "conds": [0]}]},
     ),
     "a list": (
         F.tags.any("sea", "sun"),
-        {"op": "and", "conds": [present("tags"), {"op": "must", "field": "tags", "conds": ["sea", "sun"]}]},
+        {"op": "must", "field": "tags", "conds": ["sea", "sun"]},
     ),
     "a range": (F.start.between(1, 2.5), a_range("start", gte=1000, lte=2500)),
     "the opposite of a range": (
@@ -364,17 +368,11 @@ FILTERS: dict[str, tuple[Filter, dict[str, Any]]] = {
     "the opposite of one bound": (~(F.start > 1), a_range("start", lte=1000)),
     "a float is a range of one float32": (
         F.rating == 1 / 3,
-        {"op": "and", "conds": [present("rating"), a_range("rating", gte=_THIRD, lte=_THIRD)]},
+        a_range("rating", gte=_THIRD, lte=_THIRD),
     ),
     "no such float": (
         F.rating != 1 / 3,
-        {
-            "op": "or",
-            "conds": [
-                absent("rating"),
-                {"op": "or", "conds": [a_range("rating", lt=_THIRD), a_range("rating", gt=_THIRD)]},
-            ],
-        },
+        {"op": "or", "conds": [a_range("rating", lt=_THIRD), a_range("rating", gt=_THIRD)]},
     ),
     "beyond float32": (
         F.rating < 1e300,
@@ -385,15 +383,11 @@ FILTERS: dict[str, tuple[Filter, dict[str, Any]]] = {
         {
             "op": "and",
             "conds": [
-                present("year"),
                 a_range("year", gt=2019),
                 {
                     "op": "or",
                     "conds": [
-                        {
-                            "op": "and",
-                            "conds": [present("place"), {"op": "must", "field": "place", "conds": ["x"]}],
-                        },
+                        {"op": "must", "field": "place", "conds": ["x"]},
                         absent("tags"),
                     ],
                 },
