@@ -291,7 +291,7 @@ class Hit:
         similarity: Mapping[str, float] | None = None,
         confidence: Confidence | None = None,
     ) -> Hit:
-        """A hit without members and what a model says, made in a quarter of the time: there may be many."""
+        """A hit without members and what a model says, made in a third of the time: there may be many."""
         draft: Any = _HitDraft()
         draft.record = record
         draft.score = score
