@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import resource
 import select
 import socket
 import sqlite3
@@ -119,6 +120,39 @@ def _serving(command: list[str], *, seconds: float = 90.0) -> Iterator[str]:
                 server.wait(20)
             except subprocess.TimeoutExpired:
                 server.kill()
+
+
+class Within(Protocol):
+    """Fails where a run takes more than so many times what a start of Python with some code takes."""
+
+    def __call__(self, times: float, code: str, run: Callable[[], object]) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def within() -> Within:
+    """`within(3, "import typer", run)`, where `run` starts one process and waits for it.
+
+    A ratio, since machines differ, and of the processor's time, so that a busy machine doesn't count. The
+    two are run in turns and the least of each counts, since noise only ever adds time.
+    """
+    return _within
+
+
+def _within(times: float, code: str, run: Callable[[], object]) -> None:
+    floors: list[float] = []
+    spent: list[float] = []
+    while not spent or min(spent) > times * min(floors):
+        assert len(spent) < 30, (spent, floors)
+        floors.append(_spent(lambda: subprocess.run([sys.executable, "-P", "-c", code], check=True)))
+        spent.append(_spent(run))
+
+
+def _spent(run: Callable[[], object]) -> float:
+    """Seconds that the processes took of the processor that `run` waited for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 @pytest.fixture(scope="session", autouse=True)
