@@ -37,6 +37,7 @@ class Run:
     channels: dict[str, int] = field(default_factory=dict)
     originals: dict[Media, Media] = field(default_factory=dict)
     cached: int = 0
+    began: float = field(default_factory=time.perf_counter)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -106,10 +107,18 @@ def together(askings: Sequence[Asking[T]]) -> Asking[list[T]]:
     return [results[at] for at in range(len(askings))]
 
 
-def answered(asking: Asking[T], store: VectorStore) -> T:
-    """Run a search to its end; the time of a batch is shared among its requests."""
+def answered(asking: Asking[T], store: VectorStore, first: Sequence[Answer] | None = None) -> T:
+    """Run a search to its end; the time of a batch is shared among its requests.
+
+    Args:
+        asking: The search.
+        store: Answers it.
+        first: What it asks first, where that was answered before.
+    """
     try:
         asks = next(asking)
+        if first is not None:
+            asks = asking.send([*first])
         while True:
             began = time.perf_counter()
             answers = store.search([ask.request for ask in asks])

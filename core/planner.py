@@ -19,7 +19,7 @@ from .embedder import Embedder, HandOver
 from .errors import InvalidQueryError, UnsupportedError
 from .filter_json import to_json
 from .filters import F
-from .fusing import Shown, in_order, places
+from .fusing import Shown, folded, in_order, places
 from .levels import Levels
 from .media import MediaTools, Modality
 from .part_vectors import PartVectors
@@ -29,7 +29,7 @@ from .query_media import QueryMedia
 from .query_parts import Fusion, Part
 from .ranking import Listed, Ranking
 from .recipe import Recipe
-from .records import Channel, Hit
+from .records import Channel, Hit, Vector
 from .requests import Lexical, Near, NearVector, SearchRequest
 from .result_cache import ResultCache
 from .shape import Shape
@@ -61,6 +61,14 @@ class _Wanted:
     shape: Shape
     channels: Mapping[Channel, float]
     seen: Sequence[Hit]
+
+    @property
+    def vector(self) -> Vector | None:
+        """The vector that is all that is asked for, where the store's own list of segments answers it."""
+        if len(self.parts) > 1 or self.fusion is not None or self.channels or self.seen:
+            return None
+        part = self.parts[0]
+        return part.vector if part.weight > 0 and self.shape.lists_segments else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +105,44 @@ class Planner:
         return self.answers.through(self.store, queries, seen, self._asked)
 
     def _asked(self, queries: Sequence[Query], seen: Sequence[Hit]) -> list[Page]:
-        return answered(together([self._page(query, seen) for query in queries]), self.store)
+        plans = [self._wanted(query, seen) for query in queries]
+        if len(plans) == 1 and (vector := plans[0].vector) is not None:
+            return [self._listed(plans[0], vector)]
+        return answered(together([self._page(wanted) for wanted in plans]), self.store)
 
-    def _page(self, query: Query, seen: Sequence[Hit]) -> Asking[Page]:
-        began, run = time.perf_counter(), Run()
-        wanted = self._wanted(query, seen)
+    def _listed(self, wanted: _Wanted, vector: Vector) -> Page:
+        """The page of a vector alone: as `_page` makes it, in half the time.
+
+        A library's every search is such a one, and on an engine in process planning takes as long as finding.
+        """
+        run, base, name = Run(), wanted.base, wanted.parts[0].name
+        request = SearchRequest(
+            NearVector(vector), base.where, wanted.shape.limit, min_score=base.min_score, exact=base.exact
+        )
+        (answer,) = answers = self.store.search([request])
+        run.timing["search"] = time.perf_counter() - run.began
+        found = folded(answer.hits)
+        if len(found) < len(answer.hits):  # rows of several channels: there may be more to ask for
+            return answered(self._page(wanted, run), self.store, answers)
+        run.heard(answer)
+        hits = [
+            Hit.bare(hit.record, hit.score, hit.score_kind, {name: hit.score}) for hit in in_order(found)
+        ]
+        return self._made(wanted, Fusion.SUM, tuple(hits), run)
+
+    def _page(self, wanted: _Wanted, known: Run | None = None) -> Asking[Page]:
+        """The page of any query; the run is known where its first request was asked before."""
+        run = known or Run()
         with self._ready(wanted.parts, run) as parts:
             vectors = self._part_vectors(run)
             fusion = wanted.fusion or self._default_fusion(parts)
             ranking = self._ranking(wanted, vectors, parts, fusion)
             found = yield from self._found(wanted, ranking)
             hits = Appraiser(self.store, self.embedder, parts, vectors, self.levels).appraised(found)
-        run.timing["total"] = time.perf_counter() - began
+        return self._made(wanted, fusion, hits, run)
+
+    def _made(self, wanted: _Wanted, fusion: Fusion, hits: tuple[Hit, ...], run: Run) -> Page:
+        run.timing["total"] = time.perf_counter() - run.began
         explain = self._explain(wanted, fusion, run)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
 

@@ -61,6 +61,11 @@ class Shape:
         """Whether hits are compared with each other."""
         return self.diversity > 0 or self.distinct is not None
 
+    @property
+    def lists_segments(self) -> bool:
+        """Whether it is the best segments as they are."""
+        return not (self.by_video or self.moments or self.spreads)
+
 
 def check_count(name: str, value: object) -> None:
     """Refuse what is no whole number of at least 1."""
