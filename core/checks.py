@@ -211,8 +211,10 @@ def checked_request(
         raise InvalidQueryError(
             f"limit is {request.limit}; {can.form} gives at most {can.max_limit} hits a search"
         )
-    _check_group(request.group, can)
-    _check_min_score(request.min_score)
+    if request.group is not None:
+        _check_group(request.group, can)
+    if request.min_score is not None:
+        _check_min_score(request.min_score)
     if request.exact and Feature.EXACT not in can.features:
         raise UnsupportedError(f"{can.form} has no exact search", hint="leave exact out")
     near = _checked_near(request, spec, can)
@@ -220,16 +222,12 @@ def checked_request(
 
 
 def _check_min_score(value: object) -> None:
-    if value is None or (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    ):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return
     raise InvalidQueryError(f"min_score is {value!r}; it must be a number")
 
 
-def _check_group(group: Group | None, can: Capabilities) -> None:
-    if group is None:
-        return
+def _check_group(group: Group, can: Capabilities) -> None:
     if group.size < 1:
         raise InvalidQueryError(f"the group's size is {group.size}; it must be at least 1")
     if Feature.GROUP not in can.features:

@@ -144,7 +144,7 @@ class _DryPlanner(Planner):
 
     def run(self, query: Query) -> dict[str, object]:
         """The plan as `explain` has it, with every request answered by nothing."""
-        asking = self._page(self._wanted(query, ()))
+        asking = self._page(self.wishes.of(query))
         try:
             asks = next(asking)
             while True:

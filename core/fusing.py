@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import nlargest
-from itertools import pairwise
-from operator import attrgetter, itemgetter
+from operator import attrgetter, gt, itemgetter
 
 from .media import Media
 from .records import Hit, Record, ScoreKind, Vector
@@ -47,7 +46,7 @@ def order(hit: Hit) -> tuple[float, str, int, str]:
 def in_order(hits: Sequence[Hit]) -> Sequence[Hit]:
     """Sorted by `order`, as they mostly are: then it takes a fifth of the time."""
     scores = [hit.score for hit in hits]
-    if all(score - after > 2 * _ROUNDED for score, after in pairwise(scores)):
+    if all(map(gt, scores, [score + 2 * _ROUNDED for score in scores[1:]])):
         return hits
     return sorted(hits, key=order)
 

@@ -159,7 +159,7 @@ class LookingUp(OpenStack):
         return self._within_whole(query)
 
     def _check_scope(self, scope: Scope | str | None) -> None:
-        if scope in (None, *self.stack.makes) or scope not in tuple(Scope):  # a wrong one is refused later
+        if scope is None or scope in self.stack.makes or scope not in tuple(Scope):  # which is refused later
             return
         if self.count(F.scope == Scope(scope).value) == 0:  # another recipe or tool may have made some
             from .unmade import refusal

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from .appraising import Appraiser
 from .asking import Asking, Run, answered, together
-from .capabilities import Feature
-from .checks import check_vector
 from .embedder import Embedder, HandOver
-from .errors import InvalidQueryError, UnsupportedError
+from .errors import InvalidQueryError
 from .filter_json import to_json
 from .filters import F
 from .fusing import Shown, folded, in_order, places
@@ -32,11 +30,9 @@ from .recipe import Recipe
 from .records import Channel, Hit, Vector
 from .requests import Lexical, Near, NearVector, SearchRequest
 from .result_cache import ResultCache
-from .shape import Shape
 from .staging import Staging
 from .store import VectorStore
-
-_NOTHING = NearVector(())  # of a request that is still to be filled in
+from .wanted import Wanted, Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +45,6 @@ class Page:
     usage: Mapping[str, float] = field(default_factory=dict)
     request_ids: tuple[str, ...] = ()
     notes: tuple[Mapping[str, object], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A checked query: what each part of the work needs of it."""
-
-    parts: Sequence[Part]
-    fusion: Fusion | None
-    base: SearchRequest
-    shape: Shape
-    channels: Mapping[Channel, float]
-    seen: Sequence[Hit]
-
-    @property
-    def vector(self) -> Vector | None:
-        """The vector that is all that is asked for, where the store's own list of segments answers it."""
-        if len(self.parts) > 1 or self.fusion is not None or self.channels or self.seen:
-            return None
-        part = self.parts[0]
-        return part.vector if part.weight > 0 and self.shape.lists_segments else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +68,11 @@ class Planner:
     vectors: QueryCache | None = None
     answers: ResultCache | None = None
     levels: Mapping[Modality, Levels] = field(default_factory=dict)
+    wishes: Wishes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have its queries checked for the store."""
+        object.__setattr__(self, "wishes", Wishes(self.store))
 
     def answer(self, queries: Sequence[Query], *, seen: Sequence[Hit] = ()) -> list[Page]:
         """A page of each query; what all of them ask at the same time goes to the store in one batch.
@@ -105,12 +86,12 @@ class Planner:
         return self.answers.through(self.store, queries, seen, self._asked)
 
     def _asked(self, queries: Sequence[Query], seen: Sequence[Hit]) -> list[Page]:
-        plans = [self._wanted(query, seen) for query in queries]
+        plans = [self.wishes.of(query, seen) for query in queries]
         if len(plans) == 1 and (vector := plans[0].vector) is not None:
             return [self._listed(plans[0], vector)]
         return answered(together([self._page(wanted) for wanted in plans]), self.store)
 
-    def _listed(self, wanted: _Wanted, vector: Vector) -> Page:
+    def _listed(self, wanted: Wanted, vector: Vector) -> Page:
         """The page of a vector alone: as `_page` makes it, in half the time.
 
         A library's every search is such a one, and on an engine in process planning takes as long as finding.
@@ -125,12 +106,10 @@ class Planner:
         if len(found) < len(answer.hits):  # rows of several channels: there may be more to ask for
             return answered(self._page(wanted, run), self.store, answers)
         run.heard(answer)
-        hits = [
-            Hit.bare(hit.record, hit.score, hit.score_kind, {name: hit.score}) for hit in in_order(found)
-        ]
+        hits = [Hit.bare(hit.record, hit.score, hit.score_kind, {name: hit.score}) for hit in in_order(found)]
         return self._made(wanted, Fusion.SUM, tuple(hits), run)
 
-    def _page(self, wanted: _Wanted, known: Run | None = None) -> Asking[Page]:
+    def _page(self, wanted: Wanted, known: Run | None = None) -> Asking[Page]:
         """The page of any query; the run is known where its first request was asked before."""
         run = known or Run()
         with self._ready(wanted.parts, run) as parts:
@@ -141,32 +120,12 @@ class Planner:
             hits = Appraiser(self.store, self.embedder, parts, vectors, self.levels).appraised(found)
         return self._made(wanted, fusion, hits, run)
 
-    def _made(self, wanted: _Wanted, fusion: Fusion, hits: tuple[Hit, ...], run: Run) -> Page:
+    def _made(self, wanted: Wanted, fusion: Fusion, hits: tuple[Hit, ...], run: Run) -> Page:
         run.timing["total"] = time.perf_counter() - run.began
         explain = self._explain(wanted, fusion, run)
         return Page(hits, run.timing, explain, run.usage, tuple(run.request_ids), tuple(run.notes))
 
     # -- the plan -----------------------------------------------------------------------------------------
-
-    def _wanted(self, query: Query, seen: Sequence[Hit]) -> _Wanted:
-        parts, fusion, shape = query.parts(), query.chosen_fusion(), query.shape()
-        channels, can = query.chosen_channels(), self.store.can
-        if len(seen) + shape.limit > can.max_limit and not shape.by_video:
-            message = f"{can.form} gives at most {can.max_limit} hits"
-            raise InvalidQueryError(message, hint="narrow the search with a condition")
-        if any(part.words for part in parts) and Feature.LEXICAL not in can.features:
-            raise UnsupportedError(
-                f"{can.form} has no lexical search", hint="search without lexical and hybrid"
-            )
-        if len(parts) > 1:  # a vector alone is checked by the store; beside others it is summed, or paid for
-            for part in parts:
-                self._check_vector(part)
-        base = SearchRequest(_NOTHING, query.condition(), min_score=query.min_score, exact=query.exact)
-        return _Wanted(parts, fusion, base, shape, channels, seen)
-
-    def _check_vector(self, part: Part) -> None:
-        if part.vector is not None:
-            check_vector(part.vector, self.store.meta.spec.space.dimension, f"the {part.name} of the query")
 
     def _default_fusion(self, parts: Sequence[Part]) -> Fusion:
         dense = [part for part in parts if not part.words]
@@ -196,7 +155,7 @@ class Planner:
         return PartVectors(self.store, self.embedder, run, self.vectors)
 
     def _ranking(
-        self, wanted: _Wanted, vectors: PartVectors, parts: Sequence[Part], fusion: Fusion
+        self, wanted: Wanted, vectors: PartVectors, parts: Sequence[Part], fusion: Fusion
     ) -> Ranking:
         nears = list(_nears(parts, fusion, vectors))
         lists = [listed for near, weight in nears for listed in _of_channels(near, weight, wanted.channels)]
@@ -217,7 +176,7 @@ class Planner:
 
     # -- the page -----------------------------------------------------------------------------------------
 
-    def _found(self, wanted: _Wanted, ranking: Ranking) -> Asking[tuple[Hit, ...]]:
+    def _found(self, wanted: Wanted, ranking: Ranking) -> Asking[tuple[Hit, ...]]:
         """The hits of the page, in their order."""
         shape, run = wanted.shape, ranking.run
         seen: frozenset[Shown] = frozenset(place for hit in wanted.seen for place in places(hit, shape))
@@ -238,7 +197,7 @@ class Planner:
         return whole
 
     def _candidates(
-        self, wanted: _Wanted, ranking: Ranking, seen: frozenset[Shown]
+        self, wanted: Wanted, ranking: Ranking, seen: frozenset[Shown]
     ) -> Callable[[int], Asking[tuple[Hit, ...]]]:
         """A function that gives the best that weren't shown, to a depth."""
         shape, most = wanted.shape, self.store.can.max_limit
@@ -259,13 +218,13 @@ class Planner:
 
         return fresh
 
-    def _explain(self, wanted: _Wanted, fusion: Fusion, run: Run) -> dict[str, object]:
+    def _explain(self, wanted: Wanted, fusion: Fusion, run: Run) -> dict[str, object]:
         shape = wanted.shape
         return {
             "store": self.store.can.form,
             "embedder": self.embedder.kind if self.embedder else None,
             "space": self.store.meta.spec.space.to_json(),
-            "fusion": fusion.value,
+            "fusion": str(fusion),
             "parts": {part.name: part.weight for part in wanted.parts},
             "where": to_json(wanted.base.where),
             "group_by": "video" if shape.by_video else None,

@@ -32,7 +32,7 @@ class RerankingPlanner(Planner):
 
     def answer(self, queries: Sequence[Query], *, seen: Sequence[Hit] = ()) -> list[Page]:
         """As the planner's; the candidates of all queries come in one batch, and are reranked after that."""
-        if all(query.rerank is None for query in queries):
+        if not _reranks(queries):
             return super().answer(queries, seen=seen)
         for query in queries:
             self.check(query)
@@ -42,7 +42,7 @@ class RerankingPlanner(Planner):
 
     def of_search(self, queries: Sequence[Query]) -> RerankingPlanner:
         """The planner of one search and its later pages, which are slices of lists of its own."""
-        return self if all(query.rerank is None for query in queries) else replace(self, _lists={})
+        return replace(self, _lists={}) if _reranks(queries) else self
 
     def check(self, query: Query) -> None:
         """Refuse what can't be reranked, before anything is asked or paid for."""
@@ -136,6 +136,10 @@ class RerankingPlanner(Planner):
         if not self.stack.objects.exists(key):
             return None
         return self.staging.offer(key, Media(Modality.VIDEO), schemes)
+
+
+def _reranks(queries: Sequence[Query]) -> bool:
+    return [query.rerank for query in queries].count(None) < len(queries)
 
 
 def _candidates(query: Query) -> Query:

@@ -61,7 +61,7 @@ class Space:
             "model": self.model,
             "version": self.version,
             "dimension": self.dimension,
-            "metric": self.metric.value,
+            "metric": str(self.metric),
             "templates": dict(self.templates),
         }
 

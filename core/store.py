@@ -399,8 +399,10 @@ class VectorStore(Adapter, ABC):
 
     def _narrowed(self, where: Filter) -> Where:
         """As `_where`, without what is known of every record."""
+        if where is ALL:
+            return _EVERYTHING
         known = self._where(where)
-        if where is ALL or Feature.SHARED in self.can.features:
+        if Feature.SHARED in self.can.features:
             return known
         scope = self._scopes.needless(known.filter, self.count)
         if scope is None:

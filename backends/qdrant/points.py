@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise, starmap
@@ -109,7 +108,7 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
 def answer(near: Near, found: Sequence[Any], spec: CollectionSpec) -> Answer:
     """The answer that scored points are; what is dear to read of a hit is read when it is looked at."""
     kind, schema = _score_kind(near, spec.space.metric), spec.fields
-    scores = [_score(point.score, kind) for point in found]
+    scores = _scores([point.score for point in found], kind)
     payloads = [point.payload or {} for point in found]
     hits = [
         Hit.bare(Record.read_later(_known(payload), partial(_rest, payload, schema)), score, kind)
@@ -124,13 +123,13 @@ def _score_kind(near: Near, metric: Metric) -> ScoreKind:
     return ScoreKind.WEIGHTED if isinstance(near, Lexical) else SCORE_KIND[metric]
 
 
-def _score(score: float, kind: ScoreKind) -> float:
-    """A similarity, higher for better; Qdrant gives L2 as a distance."""
+def _scores(scores: list[float], kind: ScoreKind) -> list[float]:
+    """Similarities, higher for better; Qdrant gives L2 as a distance, and cosines that are rounded."""
     if kind is ScoreKind.NEG_L2:
-        return 0.0 - score
-    if kind is ScoreKind.COSINE and not -1.0 <= score <= 1.0:
-        return math.copysign(1.0, score)
-    return score
+        return [0.0 - score for score in scores]
+    if kind is ScoreKind.COSINE and scores and not -1.0 <= min(scores) <= max(scores) <= 1.0:
+        return [max(-1.0, min(score, 1.0)) for score in scores]
+    return scores
 
 
 def _known(payload: Mapping[str, Any]) -> Known:

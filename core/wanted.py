@@ -1,0 +1,107 @@
+"""A checked query: what each part of the work needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter, is_
+
+from .capabilities import Feature
+from .checks import check_vector
+from .errors import InvalidQueryError, UnsupportedError
+from .filters import Filter
+from .query import Query
+from .query_parts import Fusion, Part
+from .records import Channel, Hit, Vector
+from .requests import NearVector, SearchRequest
+from .shape import Shape
+from .store import VectorStore
+
+_NOTHING = NearVector(())  # of a request that is still to be filled in
+_BESIDE = attrgetter(*(each.name for each in fields(Query) if each.name not in ("vector", "weights")))
+_CONSTANT = (str, int, float, tuple, Filter)  # nobody can change them, as a list or a mapping could be
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A checked query.
+
+    Args:
+        parts: With their weights.
+        fusion: How they are joined, where that was asked for.
+        base: All that its requests have in common.
+        shape: Of the page.
+        channels: With their weights; empty where all may be found.
+        seen: Hits that were shown already.
+    """
+
+    parts: Sequence[Part]
+    fusion: Fusion | None
+    base: SearchRequest
+    shape: Shape
+    channels: Mapping[Channel, float]
+    seen: Sequence[Hit]
+
+    @property
+    def vector(self) -> Vector | None:
+        """The vector that is all that is asked for, where the store's own list of segments answers it."""
+        if len(self.parts) > 1 or self.fusion is not None or self.channels or self.seen:
+            return None
+        part = self.parts[0]
+        return part.vector if part.weight > 0 and self.shape.lists_segments else None
+
+
+class Wishes:
+    """Checks queries before anything is asked or paid for.
+
+    A vector alone, as a library asks it in a loop, isn't checked again where all beside it is the same as in
+    the query before: that takes longer than anything else that is done for one.
+    """
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+        self._last: tuple[tuple[object, ...], Wanted] | None = None
+
+    def of(self, query: Query, seen: Sequence[Hit] = ()) -> Wanted:
+        """The query, checked.
+
+        Args:
+            query: What is asked.
+            seen: What was shown already.
+
+        Raises:
+            InvalidQueryError: A part or a wish is wrong.
+            UnsupportedError: The store can't do it.
+            NotFoundError: A file isn't there.
+        """
+        if query.vector is None or query.weights != {} or seen:
+            return self._checked(query, seen)
+        beside, last = _BESIDE(query), self._last
+        if last is not None and all(map(is_, beside, last[0])):
+            known = last[1]
+            return Wanted([Part("vector", vector=query.vector)], None, known.base, known.shape, {}, ())
+        wanted = self._checked(query, seen)
+        if wanted.vector is not None and all(each is None or isinstance(each, _CONSTANT) for each in beside):
+            self._last = beside, wanted
+        return wanted
+
+    def _checked(self, query: Query, seen: Sequence[Hit]) -> Wanted:
+        parts, fusion, shape = query.parts(), query.chosen_fusion(), query.shape()
+        channels, can = query.chosen_channels(), self._store.can
+        if len(seen) + shape.limit > can.max_limit and not shape.by_video:
+            message = f"{can.form} gives at most {can.max_limit} hits"
+            raise InvalidQueryError(message, hint="narrow the search with a condition")
+        if any(part.words for part in parts) and Feature.LEXICAL not in can.features:
+            raise UnsupportedError(
+                f"{can.form} has no lexical search", hint="search without lexical and hybrid"
+            )
+        if len(parts) > 1:  # a vector alone is checked by the store; beside others it is summed, or paid for
+            for part in parts:
+                self._check_vector(part)
+        base = SearchRequest(_NOTHING, query.condition(), min_score=query.min_score, exact=query.exact)
+        return Wanted(parts, fusion, base, shape, channels, seen)
+
+    def _check_vector(self, part: Part) -> None:
+        if part.vector is not None:
+            dimension = self._store.meta.spec.space.dimension
+            check_vector(part.vector, dimension, f"the {part.name} of the query")
