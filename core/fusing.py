@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import nlargest
 from operator import attrgetter, gt, itemgetter
 
@@ -30,6 +30,9 @@ def segment(record: Record) -> Segment:
     return record.video_id, record.scope, record.start_ms, record.end_ms
 
 
+_SEGMENT = attrgetter("record.video_id", "record.scope", "record.start_ms", "record.end_ms")  # of a hit
+
+
 def places(hit: Hit, shape: Shape) -> list[Shown]:
     """What no later page may show again."""
     if shape.by_video:
@@ -51,11 +54,11 @@ def in_order(hits: Sequence[Hit]) -> Sequence[Hit]:
     return sorted(hits, key=order)
 
 
-def folded(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+def folded(hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """The first, which is the best, hit of each segment."""
     best: dict[Segment, Hit] = {}
-    for hit in hits:
-        best.setdefault(segment(hit.record), hit)
+    for place, hit in zip(map(_SEGMENT, hits), hits, strict=True):
+        best.setdefault(place, hit)
     return tuple(best.values())
 
 

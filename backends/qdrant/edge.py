@@ -106,6 +106,10 @@ class QdrantEdgeStore(VectorStore):
         super().__init__(timeout=timeout, retry=retry)
         self._path = Path(path).expanduser().absolute()
         self._options = Options(hnsw, quantization, vectors_on_disk, payload_on_disk, tenant)
+        self._params = [
+            SearchParams(hnsw_ef=self._options.ef, exact=exact, quantization=_WHOLE)
+            for exact in (False, True)
+        ]
         self._search_threads = checked_threads(search_threads)
         self._lock_wait = lock_wait
         self._opened: CollectionFolder | None = None
@@ -196,11 +200,7 @@ class QdrantEdgeStore(VectorStore):
             limit=request.limit,
             query=_nearest(request.near),
             filter=_FILTERS.condition(request.where.node),
-            params=SearchParams(
-                hnsw_ef=self._options.ef,
-                exact=request.exact,
-                quantization=_WHOLE,
-            ),
+            params=self._params[request.exact],
             with_payload=True,
         )
 
@@ -267,10 +267,10 @@ def _rewording(ids: Sequence[int | UUID | str], text: Text) -> UpdateOperation:
 
 
 def _nearest(near: Near) -> Query:
-    if isinstance(near, Lexical):
-        return Query.Nearest(SparseVector(*points.sparse(lexical.query(near.text))), using=points.WORDS)
-    # The base resolves ids, and refuses media.
-    return Query.Nearest(floats(cast("NearVector", near).vector))
+    if isinstance(near, NearVector):
+        return Query.Nearest(floats(near.vector))
+    words = cast("Lexical", near)  # the base resolves ids, and refuses media
+    return Query.Nearest(SparseVector(*points.sparse(lexical.query(words.text))), using=points.WORDS)
 
 
 def _record(point: qdrant_edge.Record | ScoredPoint, schema: Schema) -> Record:

@@ -20,7 +20,7 @@ from ...core.checks import SCORE_KIND
 from ...core.fields import BUILT_IN, PRESENT, Schema, read_row, row
 from ...core.records import Channel, Hit, Known, Record, Rest, Scope, ScoreKind, Text, Vector
 from ...core.requests import Answer, Lexical, Near, Patch
-from ...core.space import CollectionSpec, Metric
+from ...core.space import CollectionSpec
 
 WORDS = "words"
 """The name of the sparse vectors, in which words are found; a record without a word has none."""
@@ -107,7 +107,8 @@ def record(payload: Mapping[str, Any], vector: Vector | None, schema: Schema) ->
 
 def answer(near: Near, found: Sequence[Any], spec: CollectionSpec) -> Answer:
     """The answer that scored points are; what is dear to read of a hit is read when it is looked at."""
-    kind, schema = _score_kind(near, spec.space.metric), spec.fields
+    kind = ScoreKind.WEIGHTED if isinstance(near, Lexical) else SCORE_KIND[spec.space.metric]
+    schema = spec.fields
     scores = _scores([point.score for point in found], kind)
     payloads = [point.payload or {} for point in found]
     hits = [
@@ -117,10 +118,6 @@ def answer(near: Near, found: Sequence[Any], spec: CollectionSpec) -> Answer:
     if not all(starmap(gt, pairwise(scores))):  # each form orders equal scores in its own way
         hits.sort(key=lambda hit: (-hit.score, hit.id))
     return Answer(tuple(hits))
-
-
-def _score_kind(near: Near, metric: Metric) -> ScoreKind:
-    return ScoreKind.WEIGHTED if isinstance(near, Lexical) else SCORE_KIND[metric]
 
 
 def _scores(scores: list[float], kind: ScoreKind) -> list[float]:
