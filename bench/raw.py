@@ -285,18 +285,19 @@ class RawMilvus(Raw):
         self._name = name
         spec = replace(self._store.meta.spec, name=name)
         index = tuning.first_index(self._store._index)
-        collection.make(self._client, spec, tenant=None, words=self._store._words, where="benchmark")
+        layout = self._store._layout
+        collection.make(self._client, spec, layout, tenant=None, where="benchmark")
         kinds = filtering.kinds(self._store._form, self._store._version)
-        collection.make_ready(self._client, spec, index, words=self._store._words, filtered=kinds)
+        collection.make_ready(self._client, spec, index, words=layout.words, filtered=kinds)
         self._client.load_collection(name)
 
     def write(self, records: Sequence[Record]) -> None:
         """`upsert` in batches."""
         from ..backends.milvus import rows
 
-        spec, words = self._store.meta.spec, self._store._words
+        spec, layout = self._store.meta.spec, self._store._layout
         for at in range(0, len(records), BATCH):
-            batch = [rows.row(record, spec.fields, words=words) for record in records[at : at + BATCH]]
+            batch = [rows.row(record, spec.fields, layout) for record in records[at : at + BATCH]]
             self._client.upsert(self._name, batch, timeout=60)
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ Columns are never missing; what a row lacks all the same, for its field was decl
 Null is kept by the hidden list column `present`: `x == 0` becomes `Any(present, [x])` and `In(x, [0])`, its
 negation `NotAny(present, [x])` or `NotIn(x, [0])`. So an adapter needs two-valued logic over typed columns
 only, and may put its own `not` around a leaf for the `Not` one. `x == 5` is `In(x, [5])` alone, for what is
-stored as 5 was given: looking through lists takes Milvus Lite twenty times as long as the rest.
+stored as 5 was given, and engines that have no index look through lists slowly.
 """
 
 from __future__ import annotations

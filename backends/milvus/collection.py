@@ -21,6 +21,7 @@ from .errors import is_forbidden
 from .expressions import ID, column
 from .filtering import OFTEN
 from .index import METRICS, Index
+from .rows import Layout
 
 _META = "polyreel.meta"
 _MMAP = "mmap.enabled"  # the property of a collection, for its rows and all its indexes
@@ -34,6 +35,7 @@ _TEXTS = {
     "max_capacity": rows.MAX_ITEMS,
     "max_length": rows.MAX_BYTES,
 }
+_PACKED = {"datatype": DataType.VARCHAR, "max_length": 2**31 - 1}  # which Lite alone takes
 _COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "video_id": _TEXT,
     "uri": _TEXT,
@@ -62,13 +64,13 @@ class Stored:
 
     Args:
         meta: What polyreel keeps of it.
-        words: Whether its rows have vectors of words.
+        layout: Of its rows.
         tenant: The field by which Milvus keeps its rows apart.
         mmap: Whether its rows and indexes are read from the disk; None where nobody has said.
     """
 
     meta: CollectionMeta
-    words: bool
+    layout: Layout
     tenant: str | None
     mmap: bool | None = None
 
@@ -88,14 +90,14 @@ def describe(client: MilvusClient, name: str, where: str) -> Stored | None:
     properties = found.get("properties") or {}
     return Stored(
         _meta(properties, name, where),
-        words=rows.WORDS in columns,
+        Layout(rows.WORDS in columns, columns[PRESENT]["type"] is DataType.VARCHAR),
         tenant=tenant.removeprefix("f_") if tenant else None,
         mmap=str(properties[_MMAP]).lower() == "true" if _MMAP in properties else None,
     )
 
 
 def make(
-    client: MilvusClient, spec: CollectionSpec, *, tenant: str | None, words: bool, where: str
+    client: MilvusClient, spec: CollectionSpec, layout: Layout, *, tenant: str | None, where: str
 ) -> CollectionMeta:
     """Make the collection; one that another process has made just now is taken.
 
@@ -103,7 +105,7 @@ def make(
         ConfigurationError: Milvus can't have it.
     """
     meta = CollectionMeta(uuid4().hex, spec)
-    schema = _schema(client, spec, tenant=tenant, words=words)
+    schema = _schema(client, spec, layout, tenant=tenant)
     try:
         client.create_collection(
             spec.name,
@@ -218,7 +220,7 @@ def _meta(properties: Mapping[str, Any], name: str, where: str) -> CollectionMet
 
 
 def _schema(
-    client: MilvusClient, spec: CollectionSpec, *, tenant: str | None, words: bool
+    client: MilvusClient, spec: CollectionSpec, layout: Layout, *, tenant: str | None
 ) -> CollectionSchema:
     declared = {column(name): _TYPES[kind] for name, kind in spec.fields.items()}
     room = _MAX_FIELDS - len(_COLUMNS) - 3
@@ -235,9 +237,10 @@ def _schema(
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field(ID, DataType.VARCHAR, is_primary=True, max_length=_MAX_ID)
     schema.add_field(rows.VECTOR, DataType.FLOAT_VECTOR, dim=spec.space.dimension)
-    if words:
+    if layout.words:
         schema.add_field(rows.WORDS, DataType.SPARSE_FLOAT_VECTOR)
-    for name, parameters in {**_COLUMNS, **declared}.items():
+    for name, usual in {**_COLUMNS, **declared}.items():
+        parameters = _PACKED if layout.packs and usual is _TEXTS else usual
         key = {"is_partition_key": True} if tenant is not None and name == column(tenant) else {}
         schema.add_field(name, **parameters, **key)
     return schema

@@ -1,4 +1,4 @@
-"""The exact answer to a search, by comparing all vectors here: for when an index gives too few hits."""
+"""Exact answers to searches, by comparing all vectors here: for when an index gives too few hits."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ if TYPE_CHECKING:
 _ROWS = 1_024  # records compared at once
 
 
-def nearest(records: Iterable[Record], query: Vector, metric: Metric, limit: int) -> Answer:
-    """The nearest of some records, in memory for no more than the hits and a thousand of them.
+def nearest(records: Iterable[Record], queries: Sequence[Vector], metric: Metric, limit: int) -> list[Answer]:
+    """The nearest of some records to each query, in memory for no more than the hits and a thousand of them.
 
     Args:
         records: With their vectors.
-        query: What they are compared with.
+        queries: What they are compared with.
         metric: Of the collection.
-        limit: Hits at most.
+        limit: Hits of each at most.
     """
-    best: list[tuple[float, str, Record]] = []
+    best: list[list[tuple[float, str, Record]]] = [[] for _ in queries]
     for some in _pieces(iter(records)):
-        scores = _scores([record.content for record in some], query, metric)
-        found = ((-score, record.id, record) for score, record in zip(scores, some, strict=True))
-        best = heapq.nsmallest(limit, [*best, *found], key=lambda entry: entry[:2])
+        for at, scores in enumerate(_scores([record.content for record in some], queries, metric)):
+            found = ((-score, record.id, record) for score, record in zip(scores, some, strict=True))
+            best[at] = heapq.nsmallest(limit, [*best[at], *found], key=lambda entry: entry[:2])
     kind = SCORE_KIND[metric]
-    return Answer(tuple(Hit(replace(record, content=None), -score, kind) for score, _, record in best))
+    return [
+        Answer(tuple(Hit(replace(record, content=None), -score, kind) for score, _, record in entries))
+        for entries in best
+    ]
 
 
 def _pieces(records: Iterator[Record]) -> Iterator[list[Record]]:
@@ -42,14 +45,18 @@ def _pieces(records: Iterator[Record]) -> Iterator[list[Record]]:
         yield some
 
 
-def _scores(vectors: Sequence[object], query: Vector, metric: Metric) -> list[float]:
+def _scores(vectors: Sequence[object], queries: Sequence[Vector], metric: Metric) -> list[list[float]]:
+    """Of each query with each of the vectors."""
     import numpy as np  # here: seldom needed, and pymilvus loads it only when it must
 
-    rows: np.ndarray = np.asarray(vectors, np.float64)
-    sought = np.asarray(query, np.float64)
+    rows, sought = np.asarray(vectors, np.float64), np.asarray(queries, np.float64)
+    scores: np.ndarray
     if metric is Metric.L2:
-        return [0.0 - float(distance) for distance in np.linalg.norm(rows - sought, axis=1)]
-    scores = rows @ sought
+        scores = np.stack([0.0 - np.linalg.norm(rows - one, axis=1) for one in sought])
+    else:
+        scores = sought @ rows.T
     if metric is Metric.COSINE:
-        scores = np.clip(scores / (np.linalg.norm(rows, axis=1) * np.linalg.norm(sought)), -1.0, 1.0)
-    return [float(score) for score in scores]
+        lengths = np.outer(np.linalg.norm(sought, axis=1), np.linalg.norm(rows, axis=1))
+        scores = np.clip(scores / lengths, -1.0, 1.0)
+    found: list[list[float]] = scores.tolist()
+    return found

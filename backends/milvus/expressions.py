@@ -1,8 +1,9 @@
 """Filters in Milvus' expressions. A value enters one through `literal` alone, which escapes it.
 
 pymilvus pastes the `ids=` of its own calls unescaped, so ids go through `among`, too. What is written here is
-read alike by Lite and by servers: lower-case words, no chained comparison, no templates, no `like` (escaped
-wildcards are read differently; a prefix is a range of strings), and `not` round a whole test in parentheses.
+read alike by Lite and by servers: lower-case words, no chained comparison, no templates, no `like` but for
+lists that are kept as texts (escaped wildcards are read differently; a prefix is a range of strings), and
+`not` round a whole test in parentheses.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ...core.lowering import (
     Scalar,
     negate,
 )
+from . import lists
 
 ID = "id"
 EVERYTHING = f'{ID} != ""'  # no id is empty
@@ -61,19 +63,26 @@ def after(id: str, expression: str) -> str:
     return f"{bound} and ({expression})" if expression else bound
 
 
-def expression(node: Node) -> str:
-    """The expression of a filter; empty where every row matches."""
-    return "" if isinstance(node, Always) else _expression(node)
+def expression(node: Node, *, packs: bool) -> str:
+    """The expression of a filter; empty where every row matches.
+
+    Args:
+        node: The filter.
+        packs: Whether the collection keeps lists as texts (`lists`).
+    """
+    return "" if isinstance(node, Always) else _expression(node, packs)
 
 
-def _expression(node: Node) -> str:
+def _expression(node: Node, packs: bool) -> str:  # noqa: FBT001  # once for each node
     match node:
         case And(nodes):
-            return " and ".join(f"({_expression(part)})" for part in nodes)
+            return " and ".join(f"({_expression(part, packs)})" for part in nodes)
         case Or(nodes):
-            return " or ".join(f"({_expression(part)})" for part in nodes)
+            return " or ".join(f"({_expression(part, packs)})" for part in nodes)
         case In(name, values):
             return f"{column(name)} in {_list(values)}"
+        case Any(name, texts) if packs:
+            return lists.holding(column(name), texts, literal)
         case Any(name, texts):
             return f"array_contains_any({column(name)}, {_list(texts)})"
         case Prefix(name, text):
@@ -87,7 +96,7 @@ def _expression(node: Node) -> str:
             )
             return " and ".join(given)
         case NotIn() | NotAny() | NotPrefix() | NotRange():
-            return f"not ({_expression(negate(node))})"
+            return f"not ({_expression(negate(node), packs)})"
         case Always():
             return EVERYTHING
         case Never():

@@ -1,8 +1,7 @@
 """Indexes of the columns that filters read: which columns get one, and of which kind.
 
-None changes an answer. Milvus Lite 3.2.2 gets none, for it gains nothing: it has none for lists, and
-reads one only where all columns of a filter have one, which `present`, asked with each declared field,
-has not. Of 30 000 rows hardly a filter was faster with them, and `flush` took twice as long.
+None changes an answer. Milvus Lite 3.2.2 gets none, for it gains nothing: of 30 000 rows hardly a filter was
+faster with them, and `flush` took twice as long.
 """
 
 from __future__ import annotations

@@ -60,6 +60,11 @@ def finds_words(form: Form, version: str) -> bool:
     return Feature.LEXICAL in form.features or release(version) >= _WORDS_SINCE
 
 
+def packs_lists(form: Form) -> bool:
+    """Whether a new collection keeps lists as texts."""
+    return form is LITE
+
+
 def check_tenant(form: Form, version: str) -> None:
     """Refuse to keep tenants apart where rows that are written again would be lost.
 

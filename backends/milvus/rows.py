@@ -6,24 +6,28 @@
 | video_id, uri, scope, channel       | VARCHAR            |
 | start, end                          | INT64, ms          |
 | recipe, text, extra                 | VARCHAR            |
-| present                             | ARRAY of VARCHAR   |
+| present                             | a list             |
 | f_<field>                           | by the field's type|
 | vector                              | FLOAT_VECTOR       |
 | words, where it finds words         | SPARSE_FLOAT_VECTOR|
+
+A list is an ARRAY of VARCHAR on a server, and on Milvus Lite a VARCHAR (`lists`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
 
 from ...core import fields, lexical
 from ...core.errors import InvalidQueryError
-from ...core.fields import PRESENT, Schema
+from ...core.fields import PRESENT, FieldType, Schema
 from ...core.records import Channel, Record, Scope, Text, Vector, floats
 from ...core.requests import Patch
+from . import lists
 from .expressions import ID, column
 
 VECTOR = "vector"
@@ -41,12 +45,25 @@ _PIECE = 24 << 20  # bytes; a server takes 64 MiB in one message
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """In what the rows of two collections may differ.
+
+    Args:
+        words: Whether they have vectors of words.
+        packs: Whether they keep lists as texts (`lists`).
+    """
+
+    words: bool
+    packs: bool
+
+
 def output_fields(schema: Schema) -> list[str]:
     """The columns of a record without its vector."""
     return [*_OWN, *map(column, schema)]
 
 
-def row(record: Record, schema: Schema, *, words: bool) -> Row:
+def row(record: Record, schema: Schema, layout: Layout) -> Row:
     """A record as a row.
 
     Raises:
@@ -67,8 +84,10 @@ def row(record: Record, schema: Schema, *, words: bool) -> Row:
         **{column(name): value for name, value in columns.items()},
     }
     _check_sizes(made, f"the record {record.id!r}")
+    if layout.packs:
+        made = lists.all_packed(made)
     made[VECTOR] = floats(cast("Vector", record.content))
-    if words:
+    if layout.words:
         made[WORDS] = dict(lexical.document(record.text)) or _NO_WORDS
     return made
 
@@ -92,22 +111,23 @@ def record(entity: Mapping[str, Any], schema: Schema) -> Record:
     )
 
 
-def changed(entity: Mapping[str, Any], patch: Patch, schema: Schema, *, words: bool) -> Row:
+def changed(entity: Mapping[str, Any], patch: Patch, schema: Schema, layout: Layout) -> Row:
     """A stored row, with its vector, after a change.
 
     Raises:
         InvalidQueryError: A text or a list is longer than Milvus keeps.
     """
-    made = dict(entity)
+    change: Row = {}
     if patch.fields is not None:
-        made |= {column(name): value for name, value in fields.row(schema, patch.fields).items()}
-        made["extra"] = _written(patch.extra) if patch.extra else ""
+        change = {column(name): value for name, value in fields.row(schema, patch.fields).items()}
+        change["extra"] = _written(patch.extra) if patch.extra else ""
     if patch.text is not None:
-        made["text"] = _written(patch.text.to_json()) if patch.text else ""
+        change["text"] = _written(patch.text.to_json()) if patch.text else ""
     if patch.uri is not None:
-        made["uri"] = patch.uri
-    _check_sizes({name: value for name, value in made.items() if name != VECTOR}, "the change")
-    if words:
+        change["uri"] = patch.uri
+    _check_sizes(change, "the change")
+    made = {**entity, **(lists.all_packed(change) if layout.packs else change)}
+    if layout.words:
         held = Text.from_json(json.loads(made["text"])) if made["text"] else Text()
         made[WORDS] = dict(lexical.document(held)) or _NO_WORDS
     return made
@@ -132,17 +152,20 @@ def pieces(rows: Sequence[Row], dimension: int) -> Iterator[list[Row]]:
 
 
 def _fields(entity: Mapping[str, Any], schema: Schema) -> dict[str, fields.Value]:
-    present = list(entity[PRESENT])
+    present = _list(entity[PRESENT])
     if not present:
         return {}
-    return fields.read_row(
-        schema, {PRESENT: present, **{name: _plain(entity[column(name)]) for name in present}}
-    )
+    columns = {name: entity[column(name)] for name in present}
+    given = {
+        name: _list(value) if schema.get(name) is FieldType.STRINGS else value
+        for name, value in columns.items()
+    }
+    return fields.read_row(schema, {PRESENT: present, **given})
 
 
-def _plain(value: object) -> object:
-    """A list as a list: over the network it comes as protobuf's."""
-    return value if isinstance(value, str | int | float) else list(cast("Sequence[str]", value))
+def _list(value: str | Sequence[str]) -> list[str]:
+    """A list as a list: it is a text, or over the network protobuf's."""
+    return lists.unpacked(value) if isinstance(value, str) else list(value)
 
 
 def _check_sizes(made: Row, what: str) -> None:

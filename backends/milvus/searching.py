@@ -16,7 +16,6 @@ from ...core.requests import Answer, CheckedRequest, Lexical, NearVector
 from ...core.space import CollectionSpec
 from . import rows
 from .connection import limit
-from .expressions import expression
 from .index import METRICS, Index
 
 _QUERIES = 16_384  # of one search (Milvus' limit)
@@ -24,9 +23,17 @@ _ANSWERS = 65_536  # hits in one message
 
 
 def search(
-    client: MilvusClient, spec: CollectionSpec, index: Index, alike: Sequence[CheckedRequest]
+    client: MilvusClient, spec: CollectionSpec, index: Index, alike: Sequence[CheckedRequest], where: str
 ) -> list[Answer]:
-    """The answers to requests that differ in what they look for only, by one call."""
+    """The answers to requests that differ in what they look for only, by one call.
+
+    Args:
+        client: The client.
+        spec: Of the collection.
+        index: Of the vectors.
+        alike: The requests.
+        where: The expression of their condition.
+    """
     first = alike[0]
     by_words = isinstance(first.near, Lexical)
     metric = spec.space.metric
@@ -35,7 +42,7 @@ def search(
         spec.name,
         data=[_sought(request) for request in alike],
         anns_field=rows.WORDS if by_words else rows.VECTOR,
-        filter=expression(first.where.node),
+        filter=where,
         limit=first.limit,
         output_fields=rows.output_fields(spec.fields),
         search_params={"metric_type": "IP" if by_words else METRICS[metric], "params": parameters},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from ...core.capabilities import Feature, Form
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.locks import disk_error
-from ...core.lowering import Always
 from ...core.records import Record
 from ...core.requests import Answer, CheckedRequest, Lexical, NearVector, Patch, Receipt, Where
 from ...core.secret import Secret
@@ -25,6 +25,7 @@ from . import collection, comparing, errors, filtering, forms, lite, rows, searc
 from .connection import Address, Connection, ServerConnection, limit
 from .expressions import EVERYTHING, after, among, expression
 from .index import Index, active
+from .rows import Layout
 
 _PAGE = 4_096  # records of one read while scanning
 _PAGE_BYTES = 8 << 20  # of their vectors, at most
@@ -99,7 +100,7 @@ class MilvusStore(VectorStore):
                 hint="auto, flat, hnsw, ivf_flat or ivf_sq8",
             )
         self._connection: Connection | None = None
-        self._words = False
+        self._layout = Layout(words=False, packs=False)
         self._active = self._index
         self._written = 0
 
@@ -120,7 +121,8 @@ class MilvusStore(VectorStore):
             if self._tenant is not None:
                 forms.check_tenant(self._form, self._version)
             words = self._lexical and forms.finds_words(self._form, self._version)
-            collection.make(client, spec, tenant=self._tenant, words=words, where=self._place)
+            layout = Layout(words=words, packs=forms.packs_lists(self._form))
+            collection.make(client, spec, layout, tenant=self._tenant, where=self._place)
         meta = self._loaded(spec)
         assert meta is not None  # it was made a moment ago
         return meta
@@ -151,7 +153,7 @@ class MilvusStore(VectorStore):
 
     def _upsert(self, records: Sequence[Record]) -> Receipt:
         spec = self.meta.spec
-        made = [rows.row(record, spec.fields, words=self._words) for record in records]
+        made = [rows.row(record, spec.fields, self._layout) for record in records]
         with self._calling() as client:
             self._write(client, made)
         return Receipt(upserted=tuple(record.id for record in records))
@@ -163,7 +165,7 @@ class MilvusStore(VectorStore):
             stored = client.query(
                 spec.name, among(ids), output_fields=columns, limit=len(ids), timeout=limit()
             )
-            self._write(client, [rows.changed(row, patch, spec.fields, words=self._words) for row in stored])
+            self._write(client, [rows.changed(row, patch, spec.fields, self._layout) for row in stored])
         return Receipt(upserted=tuple(ids))
 
     def _write(self, client: MilvusClient, made: Sequence[rows.Row]) -> None:
@@ -178,8 +180,9 @@ class MilvusStore(VectorStore):
         return Receipt(deleted=tuple(ids))
 
     def _delete_where(self, where: Where) -> Receipt:
+        condition = self._expression(where) or EVERYTHING
         with self._calling() as client:
-            client.delete(self.meta.spec.name, filter=expression(where.node) or EVERYTHING, timeout=limit())
+            client.delete(self.meta.spec.name, filter=condition, timeout=limit())
         return Receipt()
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -197,30 +200,38 @@ class MilvusStore(VectorStore):
         back, or none. So it is for a moment with a server that has just loaded a collection.
         """
         answers = self._asked(alike)
-        if not self._short(alike, answers):
-            return answers
-        time.sleep(_MOMENT)
-        answers = self._asked(alike)
-        for at in self._short(alike, answers):
-            near = cast("NearVector", alike[at].near)
-            records, metric = self._scan(alike[at].where, vectors=True), self.meta.spec.space.metric
-            answers[at] = comparing.nearest(records, near.vector, metric, alike[at].limit)
+        short = self._short(alike, answers)
+        if short and self._path is None:
+            time.sleep(_MOMENT)
+            answers = self._asked(alike)
+            short = self._short(alike, answers)
+        if short:
+            first, metric = alike[0], self.meta.spec.space.metric
+            queries = [cast("NearVector", alike[at].near).vector for at in short]
+            records = self._scan(first.where, vectors=True)
+            for at, answer in zip(
+                short, comparing.nearest(records, queries, metric, first.limit), strict=True
+            ):
+                answers[at] = answer
         return answers
 
     def _asked(self, alike: Sequence[CheckedRequest]) -> list[Answer]:
         with self._calling() as client:
-            return searching.search(client, self.meta.spec, self._active, alike)
+            where = self._expression(alike[0].where)
+            return searching.search(client, self.meta.spec, self._active, alike, where)
 
     def _short(self, alike: Sequence[CheckedRequest], answers: Sequence[Answer]) -> list[int]:
-        """The places of answers with fewer hits than there are records; of words, that is right."""
-        if isinstance(alike[0].near, Lexical) or (
-            self._path is not None and Feature.EXACT in self.can.features
-        ):
+        """The places of answers with fewer hits than there are records; of words, that is right.
+
+        Lite, which takes as long to count records as to read them, isn't asked whether there are more.
+        """
+        on_lite = self._path is not None
+        if isinstance(alike[0].near, Lexical) or (on_lite and Feature.EXACT in self.can.features):
             return []
         few = {
             at: len(answer.hits) for at, answer in enumerate(answers) if len(answer.hits) < alike[at].limit
         }
-        count = self._count(alike[0].where) if few else 0
+        count = self._count(alike[0].where) if few and not on_lite else math.inf
         return [at for at, hits in few.items() if hits < count]
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
@@ -228,7 +239,7 @@ class MilvusStore(VectorStore):
         return {record.id: record for record in found}
 
     def _scan(self, where: Where, vectors: bool) -> Iterator[Record]:  # noqa: FBT001  # a hook
-        condition, last = expression(where.node), ""
+        condition, last = self._expression(where), ""
         size = _PAGE
         if vectors:
             size = max(100, min(size, _PAGE_BYTES // (4 * self.meta.spec.space.dimension)))
@@ -251,12 +262,15 @@ class MilvusStore(VectorStore):
 
     def _count(self, where: Where) -> int:
         counting = ["count(*)"]
+        condition = self._expression(where)
         with self._calling() as client:
-            condition = "" if isinstance(where.node, Always) else expression(where.node)
             (row,) = client.query(self.meta.spec.name, condition, output_fields=counting, timeout=limit())
         return int(row["count(*)"])
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _expression(self, where: Where) -> str:
+        return expression(where.node, packs=self._layout.packs)
 
     @property
     def _form(self) -> Form:
@@ -308,10 +322,10 @@ class MilvusStore(VectorStore):
                     f"the tenant is {self._tenant!r}, the collection {spec.name!r} has {stored.tenant!r}",
                     hint="name another collection in the stack, or go back to the stored tenant",
                 )
-            self._words = stored.words
+            self._layout = stored.layout
             index = tuning.first_index(self._index)
             kinds = filtering.kinds(self._form, self._version)
-            collection.make_ready(client, stored.meta.spec, index, words=stored.words, filtered=kinds)
+            collection.make_ready(client, stored.meta.spec, index, words=stored.layout.words, filtered=kinds)
             if self._mmap is not None and self._mmap != stored.mmap:
                 collection.set_mmap(client, spec.name, mmap=self._mmap)
             tuning.load(client, spec.name, self._path)
@@ -324,7 +338,7 @@ class MilvusStore(VectorStore):
         self._active = active(self._index, have)
         dimension = spec.space.dimension
         self.can = forms.capabilities(
-            self._form, self._version, dimension, words=self._words, exact=have == "FLAT"
+            self._form, self._version, dimension, words=self._layout.words, exact=have == "FLAT"
         )
 
     def _translate(self, error: Exception) -> PolyreelError | None:

@@ -76,7 +76,18 @@ class TestMilvusLiteAgreesWithMemory(_Lite, ParityContract):
     examples = 25
 
 
+class TestACollectionOfBeforeAgreesWithMemory(_Lite, ParityContract):
+    """One that an earlier version made, whose lists are Milvus' own."""
+
+    examples = 5
+
+    @pytest.fixture(autouse=True)
+    def _of_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forms, "packs_lists", lambda _: False)
+
+
 FIELDS = {"year": FieldType.INT, "place": FieldType.STRING, "tags": FieldType.STRINGS}
+SERVER = rows.Layout(words=False, packs=False)
 
 
 def spec(name: str = "clips", *, fields: dict[str, FieldType] = FIELDS) -> CollectionSpec:
@@ -648,7 +659,7 @@ def test_what_is_longer_than_milvus_keeps_is_refused_before_the_call(
 
 
 def test_rows_go_in_messages_that_a_server_takes() -> None:
-    long = rows.row(record("a", uri="u" * 60_000), FIELDS, words=False)
+    long = rows.row(record("a", uri="u" * 60_000), FIELDS, SERVER)
     parts = list(rows.pieces([long] * 300, 4))
     assert sum(map(len, parts)) == 300
     assert 2 < len(parts) < 10
@@ -656,8 +667,8 @@ def test_rows_go_in_messages_that_a_server_takes() -> None:
 
 
 def test_texts_of_lists_and_of_rows_with_nothing_in_their_place_count_for_a_message() -> None:
-    many = rows.row(record("a", fields={"tags": ("t" * 60_000,)}), FIELDS, words=True)
-    few = rows.row(record("b"), FIELDS, words=True)
+    many = rows.row(record("a", fields={"tags": ("t" * 60_000,)}), FIELDS, replace(SERVER, words=True))
+    few = rows.row(record("b"), FIELDS, replace(SERVER, words=True))
     parts = list(rows.pieces([few, *[many] * 150], 4))
     assert [row for part in parts for row in part] == [few, *[many] * 150]
     assert len(parts) == 2
