@@ -94,7 +94,7 @@ class Planner:
     def _listed(self, wanted: Wanted, vector: Vector) -> Page:
         """The page of a vector alone: as `_page` makes it, in half the time.
 
-        A library's every search is such a one, and on an engine in process planning takes as long as finding.
+        Libraries ask little else, and of a search of an engine in process planning would be a third.
         """
         run, base, name = Run(), wanted.base, wanted.parts[0].name
         request = SearchRequest(

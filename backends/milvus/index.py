@@ -77,10 +77,17 @@ class Index:
         given = {known.build[name]: value for name, value in self.given.items() if name in known.build}
         return {**known.must, **given}
 
-    def search(self, limit: int) -> dict[str, int]:
-        """What a search for so many hits asks of it, in Milvus' words."""
+    def search(self, limit: int, *, sifts: bool = False) -> dict[str, int]:
+        """What a search asks of it, in Milvus' words.
+
+        Args:
+            limit: Hits.
+            sifts: Whether it is one of Milvus Lite with a condition: the fewer records match, the more
+                candidates the graph needs to find the nearest of them (docs/stacks.md).
+        """
         known = _KINDS[self.kind]
-        given = {word: self.given.get(name, known.usual) for name, word in known.search.items()}
+        usual = known.sifting if sifts else known.usual
+        given = {word: self.given.get(name, usual) for name, word in known.search.items()}
         return {
             word: max(value, limit) if word in _AT_LEAST_LIMIT else value for word, value in given.items()
         }
@@ -93,6 +100,7 @@ class _Known:
     search: Mapping[str, str]
     must: Mapping[str, int]
     usual: int = 0
+    sifting: int = 0
     lite: bool = True
 
 
@@ -108,9 +116,10 @@ _KINDS: Mapping[Kind, _Known] = {
         {"ef": "ef"},
         {"M": 16, "efConstruction": 200},
         usual=64,
+        sifting=2048,
     ),
-    "ivf_flat": _Known("IVF_FLAT", _NLIST, _NPROBE, _MUST_NLIST, usual=16),
-    "ivf_sq8": _Known("IVF_SQ8", _NLIST, _NPROBE, _MUST_NLIST, usual=16),
+    "ivf_flat": _Known("IVF_FLAT", _NLIST, _NPROBE, _MUST_NLIST, usual=16, sifting=16),
+    "ivf_sq8": _Known("IVF_SQ8", _NLIST, _NPROBE, _MUST_NLIST, usual=16, sifting=16),
     "ivf_pq": _Known(
         "IVF_PQ", {**_NLIST, "m": "m"}, _NPROBE, {**_MUST_NLIST, "m": 8, "nbits": 8}, usual=16, lite=False
     ),

@@ -23,7 +23,13 @@ _ANSWERS = 65_536  # hits in one message
 
 
 def search(
-    client: MilvusClient, spec: CollectionSpec, index: Index, alike: Sequence[CheckedRequest], where: str
+    client: MilvusClient,
+    spec: CollectionSpec,
+    index: Index,
+    alike: Sequence[CheckedRequest],
+    where: str,
+    *,
+    on_lite: bool,
 ) -> list[Answer]:
     """The answers to requests that differ in what they look for only, by one call.
 
@@ -33,11 +39,12 @@ def search(
         index: Of the vectors.
         alike: The requests.
         where: The expression of their condition.
+        on_lite: Whether Milvus Lite answers.
     """
     first = alike[0]
     by_words = isinstance(first.near, Lexical)
     metric = spec.space.metric
-    parameters = {} if by_words else index.search(first.limit)
+    parameters = {} if by_words else index.search(first.limit, sifts=on_lite and bool(where))
     found = client.search(
         spec.name,
         data=[_sought(request) for request in alike],

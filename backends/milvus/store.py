@@ -218,7 +218,8 @@ class MilvusStore(VectorStore):
     def _asked(self, alike: Sequence[CheckedRequest]) -> list[Answer]:
         with self._calling() as client:
             where = self._expression(alike[0].where)
-            return searching.search(client, self.meta.spec, self._active, alike, where)
+            spec, on_lite = self.meta.spec, self._path is not None
+            return searching.search(client, spec, self._active, alike, where, on_lite=on_lite)
 
     def _short(self, alike: Sequence[CheckedRequest], answers: Sequence[Answer]) -> list[int]:
         """The places of answers with fewer hits than there are records; of words, that is right.

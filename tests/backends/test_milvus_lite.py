@@ -434,7 +434,32 @@ def test_a_search_looks_at_as_many_candidates_as_it_wants_hits() -> None:
     assert Index("hnsw", ef=32).search(500) == {"ef": 500}
     assert Index("diskann").search(100) == {"search_list": 100}
     assert Index("ivf_flat", nlist=64).search(500) == {"nprobe": 16}
+    assert Index("ivf_flat").search(10, sifts=True) == {"nprobe": 16}
     assert Index("ivf_pq", m=16).build() == {"nlist": 128, "m": 16, "nbits": 8}
+
+
+@pytest.mark.parametrize(
+    ("index", "sifting", "usual"), [(Index("hnsw"), 2048, 64), (Index("hnsw", ef=99), 99, 99)]
+)
+def test_milvus_lite_meets_more_candidates_where_a_condition_takes_some_away(
+    path: Path, index: Index, sifting: int, usual: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MilvusStore(path=path, index=index) as store:
+        store.open(spec(), create=True)
+        store.upsert(various())
+        store.optimize()
+        assert store._connection is not None
+        client, asked = store._connection.client, list[int]()
+        search = client.search
+
+        def spy(*given: Any, **named: Any) -> Any:
+            asked.append(named["search_params"]["params"]["ef"])
+            return search(*given, **named)
+
+        monkeypatch.setattr(client, "search", spy)
+        store.search([SearchRequest(NearVector([1, 2, 3, 4]), F.year < 50)])
+        assert len(near(store)) == 10
+        assert asked == [sifting, usual]
 
 
 @pytest.mark.parametrize(
