@@ -116,7 +116,7 @@ _KINDS: Mapping[Kind, _Known] = {
         {"ef": "ef"},
         {"M": 16, "efConstruction": 200},
         usual=64,
-        sifting=2048,
+        sifting=4096,
     ),
     "ivf_flat": _Known("IVF_FLAT", _NLIST, _NPROBE, _MUST_NLIST, usual=16, sifting=16),
     "ivf_sq8": _Known("IVF_SQ8", _NLIST, _NPROBE, _MUST_NLIST, usual=16, sifting=16),

@@ -439,7 +439,7 @@ def test_a_search_looks_at_as_many_candidates_as_it_wants_hits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "sifting", "usual"), [(Index("hnsw"), 2048, 64), (Index("hnsw", ef=99), 99, 99)]
+    ("index", "sifting", "usual"), [(Index("hnsw"), 4096, 64), (Index("hnsw", ef=99), 99, 99)]
 )
 def test_milvus_lite_meets_more_candidates_where_a_condition_takes_some_away(
     path: Path, index: Index, sifting: int, usual: int, monkeypatch: pytest.MonkeyPatch
