@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from .rows import Layout
 
 _PAGE = 4_096  # records of one read while scanning
 _PAGE_BYTES = 8 << 20  # of their vectors, at most
+_FEW = 512  # hits
 _MOMENT = 0.2  # seconds until a search with too few hits is tried again
 
 
@@ -208,10 +208,8 @@ class MilvusStore(VectorStore):
         if short:
             first, metric = alike[0], self.meta.spec.space.metric
             queries = [cast("NearVector", alike[at].near).vector for at in short]
-            records = self._scan(first.where, vectors=True)
-            for at, answer in zip(
-                short, comparing.nearest(records, queries, metric, first.limit), strict=True
-            ):
+            exact = comparing.nearest(self._scan(first.where, vectors=True), queries, metric, first.limit)
+            for at, answer in zip(short, exact, strict=True):
                 answers[at] = answer
         return answers
 
@@ -224,7 +222,7 @@ class MilvusStore(VectorStore):
     def _short(self, alike: Sequence[CheckedRequest], answers: Sequence[Answer]) -> list[int]:
         """The places of answers with fewer hits than there are records; of words, that is right.
 
-        Lite, which takes as long to count records as to read them, isn't asked whether there are more.
+        Lite isn't asked how many there are where few were found: that takes as long as to read them.
         """
         on_lite = self._path is not None
         if isinstance(alike[0].near, Lexical) or (on_lite and Feature.EXACT in self.can.features):
@@ -232,7 +230,9 @@ class MilvusStore(VectorStore):
         few = {
             at: len(answer.hits) for at, answer in enumerate(answers) if len(answer.hits) < alike[at].limit
         }
-        count = self._count(alike[0].where) if few and not on_lite else math.inf
+        if not few or (on_lite and max(few.values()) <= _FEW):
+            return [*few]
+        count = self._count(alike[0].where)
         return [at for at, hits in few.items() if hits < count]
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook

@@ -385,6 +385,28 @@ def test_a_search_in_the_midst_of_deleted_rows_finds_the_nearest_others(path: Pa
         assert store.search([SearchRequest(NearVector([1, 2, 3, 4]), F.year == 7)])[0].hits == ()
 
 
+def test_all_are_read_where_few_were_found_and_counted_first_where_many_were(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MilvusStore(path=path, index=Index("hnsw")) as store:
+        store.open(spec(), create=True)
+        store.upsert(various(700))
+        store.optimize()
+        asked = list[str]()
+        for name in ("_count", "_scan"):
+            monkeypatch.setattr(store, name, partial(_told, getattr(store, name), name, asked))
+        for where, hits, calls in ((F.year < 5, 5, ["_scan"]), (F.year >= 0, 700, ["_count"])):
+            (answer,) = store.search([SearchRequest(NearVector([1, 2, 3, 4]), where, limit=1000)])
+            assert len(answer.hits) == hits
+            assert asked == calls
+            asked.clear()
+
+
+def _told(call: Any, name: str, asked: list[str], *given: Any, **named: Any) -> Any:
+    asked.append(name)
+    return call(*given, **named)
+
+
 def test_another_index_of_the_configuration_is_made_by_optimize(path: Path, make_store: MakeStore) -> None:
     with make_store() as store:
         store.open(spec(), create=True)
