@@ -86,7 +86,7 @@ class Index:
                 candidates the graph needs to find the nearest of them (docs/stacks.md).
         """
         known = _KINDS[self.kind]
-        usual = known.sifting if sifts else known.usual
+        usual = max(known.usual, known.sifting) if sifts else known.usual
         given = {word: self.given.get(name, usual) for name, word in known.search.items()}
         return {
             word: max(value, limit) if word in _AT_LEAST_LIMIT else value for word, value in given.items()
@@ -118,8 +118,8 @@ _KINDS: Mapping[Kind, _Known] = {
         usual=64,
         sifting=4096,
     ),
-    "ivf_flat": _Known("IVF_FLAT", _NLIST, _NPROBE, _MUST_NLIST, usual=16, sifting=16),
-    "ivf_sq8": _Known("IVF_SQ8", _NLIST, _NPROBE, _MUST_NLIST, usual=16, sifting=16),
+    "ivf_flat": _Known("IVF_FLAT", _NLIST, _NPROBE, _MUST_NLIST, usual=16),
+    "ivf_sq8": _Known("IVF_SQ8", _NLIST, _NPROBE, _MUST_NLIST, usual=16),
     "ivf_pq": _Known(
         "IVF_PQ", {**_NLIST, "m": "m"}, _NPROBE, {**_MUST_NLIST, "m": 8, "nbits": 8}, usual=16, lite=False
     ),
