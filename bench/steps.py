@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
+from ..core import lexical
 from ..core.errors import UnavailableError
 from ..core.query import Query
+from ..core.records import Record
 from . import vectors
 from .asking import Ask, Asked, at_once, one_by_one
 from .messages import Answer
@@ -89,8 +92,9 @@ class Steps:
             held.callback(other.drop)
             raw.begin(f"polyreel_bench_r{name}")
             held.callback(raw.end)
+            ways = {"polyreel": other.upsert, "raw": raw.write}
             both = compare(
-                {"polyreel": lambda n: other.upsert(batches[n]), "raw": lambda n: raw.write(batches[n])},
+                {name: partial(_written, write, batches) for name, write in ways.items()},
                 rounds=max(1, len(batches) - 1),
                 warm=1,
             )
@@ -199,6 +203,14 @@ class Steps:
             samples += asked.samples(case, percentiles=(50, 95))
             found[case] = asked.found
         return Answer(tuple(samples), found)
+
+
+def _written(
+    write: Callable[[Sequence[Record]], object], batches: Sequence[Sequence[Record]], at: int
+) -> None:
+    """Write a batch; no side finds the words that the other one has found."""
+    lexical.document.cache_clear()
+    write(batches[at])
 
 
 def _answer(*samples: Sample) -> Answer:

@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
-from .deadline import RetryPolicy, within
+from .deadline import RetryPolicy, begun, over, within
 from .errors import PolyreelError, RetryableError
 
 T = TypeVar("T")
@@ -62,8 +62,13 @@ class Adapter:
             seconds: Of the deadline; the adapter's own when left out.
             on: Which errors are tried again.
         """
-        with within(self._timeout if seconds is None else seconds):
-            return self._retry.call(partial(self._translated, action), on)
+        outer = begun(self._timeout if seconds is None else seconds)
+        try:  # a search in process takes less than a millisecond: what is usual goes through no other call
+            return action()
+        except Exception as error:  # noqa: BLE001  # raised again there, or what came of it
+            return self._retry.after(self._ours(error), partial(self._translated, action), on)
+        finally:
+            over(outer)
 
     def _once(self, action: Callable[[], T], *, seconds: float | None = None) -> T:
         """As `_attempt`, but never tried again."""
@@ -73,10 +78,18 @@ class Adapter:
     def _translated(self, action: Callable[[], T]) -> T:
         try:
             return action()
-        except PolyreelError:
-            raise
         except Exception as error:
-            ours = self._translate(error)
-            if ours is None:
+            ours = self._ours(error)
+            if ours is error:
                 raise
             raise ours from error
+
+    def _ours(self, error: Exception) -> Exception:
+        """The error in our words; itself, where it is ours already, or not the driver's."""
+        if isinstance(error, PolyreelError):
+            return error
+        ours = self._translate(error)
+        if ours is None:
+            return error
+        ours.__cause__ = error
+        return ours

@@ -20,14 +20,15 @@ from .store import VectorStore
 
 T = TypeVar("T")
 
-_TIMED = ("embed", "search", "fetch", "cache")
+NO_TIME: Mapping[str, float] = dict.fromkeys(("embed", "search", "fetch", "cache"), 0.0)
+"""The times of a search in which nothing was done."""
 
 
 @dataclass(slots=True)
 class Run:
     """What is measured and noted while one query is answered."""
 
-    timing: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_TIMED, 0.0))
+    timing: dict[str, float] = field(default_factory=lambda: {**NO_TIME})
     usage: dict[str, float] = field(default_factory=dict)
     request_ids: list[str] = field(default_factory=list)
     notes: list[Mapping[str, object]] = field(default_factory=list)

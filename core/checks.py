@@ -217,7 +217,15 @@ def checked_request(
         _check_min_score(request.min_score)
     if request.exact and Feature.EXACT not in can.features:
         raise UnsupportedError(f"{can.form} has no exact search", hint="leave exact out")
-    near = _checked_near(request, spec, can)
+    near = request.near
+    if isinstance(near, NearVector):
+        try:
+            vector = comparable(near.vector, spec.space)
+        except WrongVectorError as wrong:
+            raise InvalidQueryError(f"the query vector {wrong}") from wrong.__cause__
+        near = near if vector is near.vector else NearVector(vector)
+    else:
+        _check_near(near, request, can)
     return CheckedRequest(near, where, request.limit, request.group, request.exact, request.lean)
 
 
@@ -236,10 +244,7 @@ def _check_group(group: Group, can: Capabilities) -> None:
         )
 
 
-def _checked_near(request: SearchRequest, spec: CollectionSpec, can: Capabilities) -> Near:
-    near = request.near
-    if isinstance(near, NearVector):
-        return _checked_query(near, spec.space)
+def _check_near(near: Near, request: SearchRequest, can: Capabilities) -> None:
     if isinstance(near, NearRecord):
         checked_id(near.id)
     elif isinstance(near, Lexical):
@@ -251,15 +256,6 @@ def _checked_near(request: SearchRequest, spec: CollectionSpec, can: Capabilitie
             raise InvalidQueryError("min_score needs similarities; lexical scores are none")
     elif isinstance(near, NearMedia):
         _check_media(near, can)
-    return near
-
-
-def _checked_query(near: NearVector, space: Space) -> NearVector:
-    try:
-        vector = comparable(near.vector, space)
-    except WrongVectorError as wrong:
-        raise InvalidQueryError(f"the query vector {wrong}") from wrong.__cause__
-    return near if vector is near.vector else NearVector(vector)
 
 
 def _check_media(near: NearMedia, can: Capabilities) -> None:

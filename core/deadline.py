@@ -44,8 +44,21 @@ class _Until:
 
 def within(seconds: float) -> AbstractContextManager[None]:
     """Give everything inside at most this long; an outer, earlier deadline stays in force."""
+    return _Until(_end(seconds))
+
+
+def begun(seconds: float) -> Token[float | None]:
+    """As entering `within`; `over` ends it. For the calls of an adapter: a block costs four times as much."""
+    return _END.set(_end(seconds))
+
+
+over = _END.reset
+"""Ends what `begun` began, with what that gave."""
+
+
+def _end(seconds: float) -> float:
     end, outer = time.monotonic() + seconds, _END.get()
-    return _Until(end if outer is None else min(end, outer))
+    return end if outer is None else min(end, outer)
 
 
 def anew(seconds: float) -> AbstractContextManager[None]:
@@ -95,11 +108,12 @@ class RetryPolicy:
         try:
             return action()
         except on as error:
-            if self.attempts == 1:
-                raise
-            return self._again(action, error, on)
+            return self.after(error, action, on)
 
-    def _again(self, action: Callable[[], T], first: RetryableError, on: type[RetryableError]) -> T:
+    def after(self, first: Exception, action: Callable[[], T], on: type[RetryableError]) -> T:
+        """As `call`, after a first call that failed."""
+        if self.attempts == 1 or not isinstance(first, on):
+            raise first
         import tenacity  # here, since most calls never need it and it is slow to import
 
         failed = [first]

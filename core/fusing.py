@@ -54,6 +54,11 @@ def in_order(hits: Sequence[Hit]) -> Sequence[Hit]:
     return sorted(hits, key=order)
 
 
+def repeats(hits: Sequence[Hit]) -> bool:
+    """Whether a segment is among the hits more than once."""
+    return len(set(map(_SEGMENT, hits))) < len(hits)
+
+
 def folded(hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """The first, which is the best, hit of each segment."""
     best: dict[Segment, Hit] = {}

@@ -155,11 +155,12 @@ class LookingUp(OpenStack):
             UnsupportedError: There are no records of its scope, and none are made.
             NotFoundError: The video that it looks in isn't there, as far as no search is needed to know.
         """
-        self._check_scope(query.scope)
-        return self._within_whole(query)
+        if query.scope is not None:
+            self._check_scope(query.scope)
+        return query if query.within is None else self._within_whole(query)
 
-    def _check_scope(self, scope: Scope | str | None) -> None:
-        if scope is None or scope in self.stack.makes or scope not in tuple(Scope):  # which is refused later
+    def _check_scope(self, scope: Scope | str) -> None:
+        if scope in self.stack.makes or scope not in tuple(Scope):  # which is refused later
             return
         if self.count(F.scope == Scope(scope).value) == 0:  # another recipe or tool may have made some
             from .unmade import refusal

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from urllib.parse import urlsplit
 
 from .errors import InvalidQueryError, UnsupportedError
@@ -17,6 +18,8 @@ from .query import Part, Query
 from .records import Hit, Scope, ScoreKind
 from .reranking import Document, Reranker
 from .stack import Stack
+
+_RERANK = attrgetter("rerank")
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class RerankingPlanner(Planner):
 
 
 def _reranks(queries: Sequence[Query]) -> bool:
-    return [query.rerank for query in queries].count(None) < len(queries)
+    return [*map(_RERANK, queries)].count(None) < len(queries)
 
 
 def _candidates(query: Query) -> Query:

@@ -26,7 +26,6 @@ from .records import Hit, Record, Text
 from .requests import (
     Answer,
     CheckedRequest,
-    Group,
     NearRecord,
     NearVector,
     Patch,
@@ -228,7 +227,7 @@ class VectorStore(Adapter, ABC):
         checked = [checked_request(each, self._narrowed(each.where), spec, can) for each in requests]
         if not checked:
             return []
-        answers = self._attempt(lambda: self._search([self._resolved(request) for request in checked]))
+        answers = self._attempt(partial(self._searched, checked))
         return [_final(request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     @final
@@ -413,22 +412,28 @@ class VectorStore(Adapter, ABC):
             self._last_narrowed = known, narrowed
         return narrowed
 
-    def _resolved(self, request: CheckedRequest) -> CheckedRequest:
+    def _searched(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
+        return self._search(
+            [
+                self._resolved(each, each.near) if isinstance(each.near, NearRecord) else each
+                for each in requests
+            ]
+        )
+
+    def _resolved(self, request: CheckedRequest, near: NearRecord) -> CheckedRequest:
         """A search by id as a search by vector with one hit more, where the engine has no search by id.
 
         The record itself may fill a place of its video's group, and a group of the page.
         """
-        if not isinstance(request.near, NearRecord):
-            return request
-        found = self._fetch([checked_id(request.near.id)], vectors=True).get(request.near.id)
+        found = self._fetch([checked_id(near.id)], vectors=True).get(near.id)
         if found is None:
-            raise NotFoundError(f"there is no record {request.near.id!r}")
+            raise NotFoundError(f"there is no record {near.id!r}")
         if Feature.NEAR_RECORD in self.can.features:
             return request
         group = replace(request.group, size=request.group.size + 1) if request.group else None
         limit = min(request.limit + 1, self.can.max_limit)
-        near = NearVector(found.content)  # type: ignore[arg-type]  # fetched with its vector
-        return replace(request, near=near, limit=limit, group=group)
+        vector = NearVector(found.content)  # type: ignore[arg-type]  # fetched with its vector
+        return replace(request, near=vector, limit=limit, group=group)
 
     def _reconciled(self, stored: CollectionMeta, spec: CollectionSpec) -> CollectionMeta:
         """The stored meta with newly declared fields."""
@@ -465,19 +470,18 @@ def _final(request: SearchRequest, answer: Answer) -> Answer:
     if request.min_score is not None:
         floor = request.min_score
         hits = tuple(hit for hit in hits if hit.score >= floor)
-    hits = _page(hits, request.limit, request.group)
+    group = request.group
+    hits = hits[: request.limit] if group is None else _of_videos(hits, request.limit, group.size)
     return answer if hits is answer.hits else replace(answer, hits=hits)
 
 
-def _page(hits: tuple[Hit, ...], limit: int, group: Group | None) -> tuple[Hit, ...]:
-    """The first hits; grouped, the first of each of the first videos."""
-    if group is None:
-        return hits[:limit]
+def _of_videos(hits: tuple[Hit, ...], limit: int, size: int) -> tuple[Hit, ...]:
+    """The first hits of each of the first videos."""
     kept: list[Hit] = []
     counts: dict[str, int] = {}
     for hit in hits:
         count = counts.get(hit.video_id, 0)
-        if count < group.size and (count or len(counts) < limit):
+        if count < size and (count or len(counts) < limit):
             counts[hit.video_id] = count + 1
             kept.append(hit)
     return tuple(kept)

@@ -12,7 +12,7 @@ from .errors import InvalidQueryError, UnsupportedError
 from .filters import Filter
 from .query import Query
 from .query_parts import Fusion, Part
-from .records import Channel, Hit, Vector
+from .records import Channel, Hit
 from .requests import NearVector, SearchRequest
 from .shape import Shape
 from .store import VectorStore
@@ -43,24 +43,50 @@ class Wanted:
     seen: Sequence[Hit]
 
     @property
-    def vector(self) -> Vector | None:
-        """The vector that is all that is asked for, where the store's own list of segments answers it."""
+    def lists(self) -> bool:
+        """Whether it is a vector alone, which the store's own list of segments answers."""
         if len(self.parts) > 1 or self.fusion is not None or self.channels or self.seen:
-            return None
+            return False
         part = self.parts[0]
-        return part.vector if part.weight > 0 and self.shape.lists_segments else None
+        return part.vector is not None and part.weight > 0 and self.shape.lists_segments
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a vector alone is asked with, and how its page is explained: the same for any vector.
+
+    Args:
+        base: Its request, with another vector.
+        explain: Of its page.
+    """
+
+    base: SearchRequest
+    explain: Mapping[str, object]
 
 
 class Wishes:
     """Checks queries before anything is asked or paid for.
 
-    A vector alone, as a library asks it in a loop, isn't checked again where all beside it is the same as in
-    the query before: that takes longer than anything else that is done for one.
+    What is beside a vector alone, as a library asks it in a loop, isn't checked again where it is the same as
+    in the query before: that takes longer than anything else that is done for one. The store checks vectors.
     """
 
     def __init__(self, store: VectorStore) -> None:
         self._store = store
-        self._last: tuple[tuple[object, ...], Wanted] | None = None
+        self._last: tuple[tuple[object, ...], Listing] | None = None
+
+    def known(self, query: Query) -> Listing | None:
+        """What was kept of a query that differs from this one in nothing but the vector."""
+        last = self._last
+        if last is None or query.vector is None or query.weights != {}:
+            return None
+        return last[1] if all(map(is_, _BESIDE(query), last[0])) else None
+
+    def keep(self, query: Query, listing: Listing) -> None:
+        """Keep what a query of a vector alone is asked with, where nobody can change what is beside it."""
+        beside = _BESIDE(query)
+        if query.weights == {} and all(each is None or isinstance(each, _CONSTANT) for each in beside):
+            self._last = beside, listing
 
     def of(self, query: Query, seen: Sequence[Hit] = ()) -> Wanted:
         """The query, checked.
@@ -74,18 +100,6 @@ class Wishes:
             UnsupportedError: The store can't do it.
             NotFoundError: A file isn't there.
         """
-        if query.vector is None or query.weights != {} or seen:
-            return self._checked(query, seen)
-        beside, last = _BESIDE(query), self._last
-        if last is not None and all(map(is_, beside, last[0])):
-            known = last[1]
-            return Wanted([Part("vector", vector=query.vector)], None, known.base, known.shape, {}, ())
-        wanted = self._checked(query, seen)
-        if wanted.vector is not None and all(each is None or isinstance(each, _CONSTANT) for each in beside):
-            self._last = beside, wanted
-        return wanted
-
-    def _checked(self, query: Query, seen: Sequence[Hit]) -> Wanted:
         parts, fusion, shape = query.parts(), query.chosen_fusion(), query.shape()
         channels, can = query.chosen_channels(), self._store.can
         if len(seen) + shape.limit > can.max_limit and not shape.by_video:

@@ -195,9 +195,12 @@ class QdrantClientStore(VectorStore):
             )
             for request in requests
         ]
-        found = self._call(QdrantClient.query_batch_points, requests=queries)
-        answered = zip(requests, found, strict=True)
+        answered = zip(requests, self._found(queries), strict=True)
         return [points.answer(request.near, each.points, self.meta.spec) for request, each in answered]
+
+    def _found(self, queries: list[models.QueryRequest]) -> Sequence[models.QueryResponse]:
+        """What the client answers."""
+        return self._call(QdrantClient.query_batch_points, requests=queries)
 
     def _grouped(self, request: CheckedRequest) -> Answer:
         """Groups by video. A server stops looking after some rounds, so it is asked again for others."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,7 +26,7 @@ from ...core.locks import FolderLock, disk_error
 from ...core.records import Vector
 from ...core.requests import CheckedRequest
 from ...core.space import CollectionMeta, CollectionSpec, Metric
-from .client import DENSE, QdrantClientStore
+from .client import DENSE, QdrantClientStore, T
 from .forms import FOLDER, MEMORY
 from .options import Options
 from .points import WORDS
@@ -119,6 +119,21 @@ class QdrantLocalStore(QdrantClientStore):
             return near
         return models.NearestQuery.model_construct(nearest=self._array(near))
 
+    def _found(self, queries: list[models.QueryRequest]) -> Sequence[models.QueryResponse]:
+        """One is asked by itself: the client looks into all parts of a batch, for texts to embed."""
+        if len(queries) > 1:
+            return super()._found(queries)
+        (asked,) = queries
+        found = self._call(
+            QdrantClient.query_points,
+            query=asked.query,
+            using=asked.using,
+            query_filter=asked.filter,
+            limit=asked.limit,
+            with_payload=True,
+        )
+        return [found]
+
     def _array(self, vector: Vector) -> NDArray[np.float32]:
         """The vector as the collection keeps it."""
         if isinstance(vector, list):  # in half of `np.asarray`'s time
@@ -152,9 +167,17 @@ class QdrantLocalStore(QdrantClientStore):
     @contextlib.contextmanager
     def _using(self) -> Iterator[QdrantClient]:
         with self._lock:
-            if self._client is None:
-                raise ConfigurationError("this store is not open", hint="call open(spec, create=...) first")
-            yield self._client
+            yield self._there()
+
+    def _call(self, method: Callable[..., T], **arguments: object) -> T:
+        """As the base's, without a block that costs a hundredth of a search."""
+        with self._lock:
+            return method(self._there(), collection_name=self.meta.spec.name, **arguments)
+
+    def _there(self) -> QdrantClient:
+        if self._client is None:
+            raise ConfigurationError("this store is not open", hint="call open(spec, create=...) first")
+        return self._client
 
     def _seconds(self) -> None:
         return None

@@ -64,7 +64,16 @@ def test_it_means_the_same_as_in_a_batch(world: World, wishes: dict[str, Any]) -
     query = Query(vector=ASKED, **wishes)
     alone = world.search.search(vector=ASKED, **wishes)
     assert told(alone) == told(world.search.search_many([query, Query(vector=ASKED, limit=1)])[0])
-    assert [*alone] == [*world.search.search_many([query])[0]]
+    (again,) = world.search.search_many([query])
+    assert [*alone] == [*again]
+    assert told(alone) == told(again)
+
+
+def test_what_a_caller_does_to_one_page_is_no_other_ones(world: World) -> None:
+    first = world.search.search(vector=ASKED)
+    kept = {**first.explain}
+    first.explain.clear()  # type: ignore[attr-defined]  # a mapping to read, but nothing hinders him
+    assert world.search.search(vector=ASKED).explain == kept
 
 
 @pytest.mark.parametrize(
