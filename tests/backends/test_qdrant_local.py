@@ -105,18 +105,19 @@ def test_one_lock_is_round_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("upsert", "set_payload", "retrieve", "update_vectors", "delete_vectors", "delete"):
         monkeypatch.setattr(client._client, name, watched(name, getattr(client._client, name)))
-    for name in ("query_batch_points", "query_points_groups", "scroll", "count"):
+    for name in ("query_points", "query_batch_points", "query_points_groups", "scroll", "count"):
         monkeypatch.setattr(client._client, name, watched(name, getattr(client._client, name)))
     store.upsert(records(0, 3))
     store.update_fields(["1"], text=Text("a title"))
     store.update_fields(["1"], text=Text())
     near = NearVector([1.0, 2.0, 0.0, 0.0])
     store.search([SearchRequest(near), SearchRequest(near, group=Group())])
+    store.search([SearchRequest(near), SearchRequest(near)])
     list(store.scan())
     store.fetch(["1"])
     store.delete(["1"])
     assert store.count() == 2
-    assert len({name for name, _ in inside}) == 10
+    assert len({name for name, _ in inside}) == 11
     assert not any(taken for _, taken in inside)
     store.close()
 
