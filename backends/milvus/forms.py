@@ -9,6 +9,7 @@ from __future__ import annotations
 from ...core.capabilities import Capabilities, Feature, Form
 from ...core.errors import UnsupportedError
 from .connection import release
+from .index import Kind
 
 _FEATURES = frozenset({Feature.PREFIX, Feature.DURABLE})
 LITE = Form(
@@ -35,6 +36,8 @@ CLOUD = Form(
 _WORDS_SINCE = (2, 4)  # sparse vectors, and more than one vector in a row
 _TENANTS_SINCE = (2, 4)  # found wrong in 2.3.5; none since was tried
 _MMAP_SINCE = (2, 4)  # as its documentation says; none was tried
+_AUTO_HNSW = (2, 3)  # whose AUTOINDEX takes the parameters of an HNSW; no other was tried
+_CANDIDATES = {LITE: 4096, SERVER: 1024}
 _BATCH = 2_000  # records; measured to be written fastest
 _MESSAGE = 24 << 20  # bytes of vectors; a message holds 64 MiB
 
@@ -63,6 +66,20 @@ def finds_words(form: Form, version: str) -> bool:
 def packs_lists(form: Form) -> bool:
     """Whether a new collection keeps lists as texts."""
     return form is LITE
+
+
+def auto_index(form: Form, version: str) -> Kind:
+    """As what Milvus' own choice of an index is searched."""
+    return "hnsw" if form is SERVER and release(version) == _AUTO_HNSW else "auto"
+
+
+def sifting(form: Form) -> int:
+    """Candidates at which a graph looks with a condition: measured to find nearly all of the nearest.
+
+    Lite keeps one graph of all records and compares nothing by itself. A server compares where few records
+    match, and its callers share its processors.
+    """
+    return _CANDIDATES.get(form, 0)
 
 
 def check_tenant(form: Form, version: str) -> None:

@@ -77,16 +77,16 @@ class Index:
         given = {known.build[name]: value for name, value in self.given.items() if name in known.build}
         return {**known.must, **given}
 
-    def search(self, limit: int, *, sifts: bool = False) -> dict[str, int]:
+    def search(self, limit: int, *, sifting: int = 0) -> dict[str, int]:
         """What a search asks of it, in Milvus' words.
 
         Args:
             limit: Hits.
-            sifts: Whether it is one of Milvus Lite with a condition: the fewer records match, the more
-                candidates the graph needs to find the nearest of them (docs/stacks.md).
+            sifting: Candidates that a graph looks at, at least, where none are configured: with a condition
+                it needs more of them to find the nearest of those that match (docs/stacks.md).
         """
         known = _KINDS[self.kind]
-        usual = max(known.usual, known.sifting) if sifts else known.usual
+        usual = max(known.usual, sifting) if "ef" in known.search else known.usual
         given = {word: self.given.get(name, usual) for name, word in known.search.items()}
         return {
             word: max(value, limit) if word in _AT_LEAST_LIMIT else value for word, value in given.items()
@@ -100,7 +100,6 @@ class _Known:
     search: Mapping[str, str]
     must: Mapping[str, int]
     usual: int = 0
-    sifting: int = 0
     lite: bool = True
 
 
@@ -116,7 +115,6 @@ _KINDS: Mapping[Kind, _Known] = {
         {"ef": "ef"},
         {"M": 16, "efConstruction": 200},
         usual=64,
-        sifting=4096,
     ),
     "ivf_flat": _Known("IVF_FLAT", _NLIST, _NPROBE, _MUST_NLIST, usual=16),
     "ivf_sq8": _Known("IVF_SQ8", _NLIST, _NPROBE, _MUST_NLIST, usual=16),
@@ -128,8 +126,16 @@ _KINDS: Mapping[Kind, _Known] = {
 }
 
 
-def active(configured: Index, have: str) -> Index:
-    """The index that a collection has, by Milvus' name; `optimize` makes it the configured one."""
+def active(configured: Index, have: str, *, auto: Kind) -> Index:
+    """The index that a collection has; `optimize` makes it the configured one.
+
+    Args:
+        configured: The configured one.
+        have: Milvus' name of the one that there is.
+        auto: What Milvus' own choice is searched as.
+    """
+    if have == _KINDS["auto"].type:
+        return Index(auto)
     if configured.type == have:
         return configured
     return next((Index(kind) for kind, known in _KINDS.items() if known.type == have), configured)

@@ -29,7 +29,7 @@ def search(
     alike: Sequence[CheckedRequest],
     where: str,
     *,
-    on_lite: bool,
+    sifting: int,
 ) -> list[Answer]:
     """The answers to requests that differ in what they look for only, by one call.
 
@@ -39,12 +39,12 @@ def search(
         index: Of the vectors.
         alike: The requests.
         where: The expression of their condition.
-        on_lite: Whether Milvus Lite answers.
+        sifting: Candidates at which a graph looks where there is a condition.
     """
     first = alike[0]
     by_words = isinstance(first.near, Lexical)
     metric = spec.space.metric
-    parameters = {} if by_words else index.search(first.limit, sifts=on_lite and bool(where))
+    parameters = {} if by_words else index.search(first.limit, sifting=sifting if where else 0)
     found = client.search(
         spec.name,
         data=[_sought(request) for request in alike],

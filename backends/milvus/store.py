@@ -216,8 +216,8 @@ class MilvusStore(VectorStore):
     def _asked(self, alike: Sequence[CheckedRequest]) -> list[Answer]:
         with self._calling() as client:
             where = self._expression(alike[0].where)
-            spec, on_lite = self.meta.spec, self._path is not None
-            return searching.search(client, spec, self._active, alike, where, on_lite=on_lite)
+            spec, sifting = self.meta.spec, forms.sifting(self._form)
+            return searching.search(client, spec, self._active, alike, where, sifting=sifting)
 
     def _short(self, alike: Sequence[CheckedRequest], answers: Sequence[Answer]) -> list[int]:
         """The places of answers with fewer hits than there are records; of words, that is right.
@@ -336,7 +336,7 @@ class MilvusStore(VectorStore):
     def _take_stock(self, client: MilvusClient, spec: CollectionSpec) -> None:
         """Note which index there is, and so what the store can do."""
         have = collection.index_type(client, spec.name)
-        self._active = active(self._index, have)
+        self._active = active(self._index, have, auto=forms.auto_index(self._form, self._version))
         dimension = spec.space.dimension
         self.can = forms.capabilities(
             self._form, self._version, dimension, words=self._layout.words, exact=have == "FLAT"

@@ -456,7 +456,10 @@ def test_a_search_looks_at_as_many_candidates_as_it_wants_hits() -> None:
     assert Index("hnsw", ef=32).search(500) == {"ef": 500}
     assert Index("diskann").search(100) == {"search_list": 100}
     assert Index("ivf_flat", nlist=64).search(500) == {"nprobe": 16}
-    assert Index("ivf_flat").search(10, sifts=True) == {"nprobe": 16}
+    assert Index("hnsw").search(10, sifting=1024) == {"ef": 1024}
+    assert Index("hnsw", ef=32).search(10, sifting=1024) == {"ef": 32}
+    assert Index("ivf_flat").search(10, sifting=1024) == {"nprobe": 16}
+    assert Index("auto").search(10, sifting=1024) == {}
     assert Index("ivf_pq", m=16).build() == {"nlist": 128, "m": 16, "nbits": 8}
 
 

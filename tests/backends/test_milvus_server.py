@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import trustme
 from pydantic import SecretStr
@@ -19,8 +20,8 @@ from pymilvus import MilvusClient
 from polyreel.backends.memory import MemoryStore
 from polyreel.backends.milvus import MilvusStore, connection, forms, tuning
 from polyreel.backends.milvus.collection import describe
-from polyreel.backends.milvus.index import Index
-from polyreel.core.capabilities import Feature
+from polyreel.backends.milvus.index import Index, active
+from polyreel.core.capabilities import Feature, Form
 from polyreel.core.deadline import RetryPolicy, poll
 from polyreel.core.errors import (
     AuthenticationError,
@@ -85,9 +86,9 @@ class TestMilvusServerAgreesWithMemory(_Server, ParityContract):
     examples = 6
 
 
-def spec(name: str = "clips") -> CollectionSpec:
+def spec(name: str = "clips", dimension: int = 4) -> CollectionSpec:
     fields = {"year": FieldType.INT, "place": FieldType.STRING}
-    return CollectionSpec(name, Space("test", "made-up", "1", 4), fields)
+    return CollectionSpec(name, Space("test", "made-up", "1", dimension), fields)
 
 
 def record(id: str, **parts: object) -> Record:
@@ -161,6 +162,63 @@ def test_optimize_returns_when_every_row_is_indexed(
     assert len(near(store, limit=100)) == 100
     assert store.count() == 3000
     client.drop_collection("clips", timeout=10)
+
+
+@pytest.mark.parametrize("kind", ["auto", "hnsw"])
+def test_with_a_condition_a_graph_finds_the_nearest_of_those_that_match(
+    url: str, client: MilvusClient, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "_SMALL", 2000)
+    tidy(client)
+    rng = np.random.default_rng(7)
+    made, asked = rng.standard_normal((12_000, 64)), rng.standard_normal((20, 64))
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    with MilvusStore(url=url, index=Index(kind)) as store:
+        store.open(spec(dimension=64), create=True)
+        store.upsert(
+            record(f"r{n}", content=made[n].tolist(), fields={"year": n % 10}) for n in range(12_000)
+        )
+        store.optimize()
+        given = searched_with(store, monkeypatch)
+        requests = [SearchRequest(NearVector(each.tolist()), F.year == 3) for each in asked]
+        answers = store.search(requests)
+        store.search([SearchRequest(NearVector(asked[0].tolist()))])
+        store.drop()
+    assert [each["params"] for each in given] == [{"ef": 1024}, {"ef": 64}]
+    nearest = [{f"r{n * 10 + 3}" for n in np.argsort(-(made[3::10] @ each))[:10]} for each in asked]
+    found = [{hit.id for hit in answer.hits} for answer in answers]
+    assert sum(len(one & other) for one, other in zip(nearest, found, strict=True)) >= 0.98 * 200
+
+
+def searched_with(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The parameters of searches, as they are asked from now on."""
+    assert store._connection is not None
+    client, given = store._connection.client, list[Any]()
+    search = client.search
+
+    def spy(*arguments: Any, **named: Any) -> Any:
+        given.append(named["search_params"])
+        return search(*arguments, **named)
+
+    monkeypatch.setattr(client, "search", spy)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("form", "version", "kind"),
+    [
+        (forms.LITE, "milvus_lite-3.2.2", "auto"),
+        (forms.SERVER, "v2.3.5-lite", "hnsw"),
+        (forms.SERVER, "v2.4.1", "auto"),
+        (forms.SERVER, "dev", "auto"),
+        (forms.CLOUD, "", "auto"),
+    ],
+)
+def test_parameters_go_to_an_index_of_the_servers_choice_where_it_is_known_to_take_them(
+    form: Form, version: str, kind: str
+) -> None:
+    assert forms.auto_index(form, version) == kind
+    assert active(Index("auto"), "AUTOINDEX", auto=forms.auto_index(form, version)) == Index(kind)
 
 
 def test_the_parameters_of_an_index_reach_the_server(url: str, client: MilvusClient) -> None:
