@@ -197,8 +197,8 @@ def are_plain_extra(rows: Sequence[object]) -> bool:
     if set(map(type, rows)) != {dict}:
         return False
     given = cast("Sequence[dict[str, object]]", rows)
-    names = [*chain.from_iterable(given)]
-    return not names or (are_strings(names) and are_plain([*chain.from_iterable(map(dict.values, given))]))
+    names = {*chain.from_iterable(given)}
+    return not names or (are_strings([*names]) and are_plain([*chain.from_iterable(map(dict.values, given))]))
 
 
 def to_column(type: FieldType, value: object) -> Column:

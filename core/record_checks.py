@@ -60,7 +60,7 @@ def _are_usual(records: Sequence[Record], spec: CollectionSpec) -> bool:
     try:
         return (
             not spec.media
-            and all(map(_is_usual, records))
+            and _have_usual_parts(records)
             and are_usual_vectors([record.content for record in records], spec.space)
             and are_plain_fields(spec.fields, [record.fields for record in records])
             and are_plain_extra([record.extra for record in records])
@@ -69,22 +69,29 @@ def _are_usual(records: Sequence[Record], spec: CollectionSpec) -> bool:
         return False
 
 
-def _is_usual(record: Record) -> bool:
-    """The same of one record's own parts: all but its vector and metadata."""
-    id, text, start, end = record.id, record.text, record.start_ms, record.end_ms
-    parts = id, record.video_id, record.uri, record.recipe, text.title, text.caption, text.transcript
-    "".join((*parts, text.generated, *text.tags)).encode()
-    return (
-        type(id) is str
-        and 0 < len(id) <= _SHORT_ID
-        and type(text) is Text
-        and type(record.scope) is Scope
-        and type(record.channel) is Channel
-        and type(start) is int
-        and type(end) is int
-        and 0 <= start <= end <= MAX_INT
-        and record.video_id != ""
-    )
+def _have_usual_parts(records: Sequence[Record]) -> bool:
+    """The same of their own parts: all but vectors and metadata."""
+    texts = list[str]()
+    for record in records:
+        id, video_id, text = record.id, record.video_id, record.text
+        start, end = record.start_ms, record.end_ms
+        if not (
+            type(id) is str
+            and 0 < len(id) <= _SHORT_ID
+            and video_id != ""
+            and type(text) is Text
+            and type(record.scope) is Scope
+            and type(record.channel) is Channel
+            and type(start) is int
+            and type(end) is int
+            and 0 <= start <= end <= MAX_INT
+        ):
+            return False
+        texts += id, video_id, record.uri, record.recipe
+        texts += text.title, text.caption, text.transcript, text.generated
+        texts += text.tags
+    "".join(texts).encode()
+    return True
 
 
 def _check_texts(record: Record) -> None:

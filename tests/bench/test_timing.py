@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from polyreel.bench.timing import Compared, compare
@@ -56,3 +58,13 @@ def test_a_pause_of_one_call_counts_for_nothing() -> None:
     both = Compared({"mine": (1.0, 1.0, 99.0, 1.0, 1.0, 1.0), "other": (1.0,) * 6})
     assert both.ratio("mine", "other") == pytest.approx(1.0)
     assert both.added("mine", "other") == pytest.approx(0.0)
+
+
+def test_the_garbage_collector_rests_meanwhile_and_not_afterwards() -> None:
+    seen = list[bool]()
+    compare({"mine": lambda _: seen.append(gc.isenabled())}, rounds=2, warm=1)
+    assert seen == [False] * 3
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        compare({"mine": lambda _: 1 // 0}, rounds=1)
+    assert gc.isenabled()
