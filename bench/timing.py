@@ -69,10 +69,10 @@ def compare(
         seconds: After which no further round begins; one at least is run.
         clock: What a call is measured with.
     """
-    end = time.monotonic() + seconds
     names = list(ways)
     spent: dict[str, list[float]] = {name: [] for name in names}
     with _no_collection():
+        end = time.monotonic() + seconds  # not before: beside many records a collection takes some of them
         for at in range(-warm, rounds):
             if at > 0 and time.monotonic() > end:
                 break

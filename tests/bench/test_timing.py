@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 
 import pytest
 
@@ -68,3 +69,9 @@ def test_the_garbage_collector_rests_meanwhile_and_not_afterwards() -> None:
     with pytest.raises(ZeroDivisionError):
         compare({"mine": lambda _: 1 // 0}, rounds=1)
     assert gc.isenabled()
+
+
+def test_a_collection_beforehand_takes_no_time_from_the_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "collect", lambda: time.sleep(0.3))
+    found = compare({"mine": lambda _: None}, rounds=20, seconds=0.2)
+    assert len(found.seconds["mine"]) == 20
