@@ -148,9 +148,8 @@ def test_memory_is_bounded_by_the_sample(fill: Fill) -> None:
         finally:
             tracemalloc.stop()
 
-    assert (
-        min(peak() for _ in range(3)) < 1_500_000
-    )  # 3000 records take 6 MB; a thread left over may count once
+    least = min(peak() for _ in range(3))  # a thread that another test has left may count in one of them
+    assert least < 1_500_000  # 3000 records take 6 MB
 
 
 def test_only_what_matches_is_explored(fill: Fill) -> None:
