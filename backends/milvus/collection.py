@@ -16,6 +16,7 @@ from ...core.errors import ConfigurationError, IntegrityError
 from ...core.fields import PRESENT, FieldType
 from ...core.space import CollectionMeta, CollectionSpec
 from . import rows
+from .client import Columns
 from .connection import limit
 from .errors import is_forbidden
 from .expressions import ID, column
@@ -65,12 +66,14 @@ class Stored:
     Args:
         meta: What polyreel keeps of it.
         layout: Of its rows.
+        columns: As Milvus describes them.
         tenant: The field by which Milvus keeps its rows apart.
         mmap: Whether its rows and indexes are read from the disk; None where nobody has said.
     """
 
     meta: CollectionMeta
     layout: Layout
+    columns: Columns
     tenant: str | None
     mmap: bool | None = None
 
@@ -91,6 +94,7 @@ def describe(client: MilvusClient, name: str, where: str) -> Stored | None:
     return Stored(
         _meta(properties, name, where),
         Layout(rows.WORDS in columns, columns[PRESENT]["type"] is DataType.VARCHAR),
+        found["fields"],
         tenant=tenant.removeprefix("f_") if tenant else None,
         mmap=str(properties[_MMAP]).lower() == "true" if _MMAP in properties else None,
     )

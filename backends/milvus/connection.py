@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pymilvus import MilvusClient
-
 from ...core.deadline import time_left
 from ...core.errors import ConfigurationError
 from ...core.secret import Secret
+from .client import Client
 
 _CONNECT = 10.0  # seconds, at most, for a first answer
 GRPC = {
@@ -51,7 +50,7 @@ def limit(*, at_least: float = 0.001) -> float:
 class Connection(Protocol):
     """A client and what belongs to it."""
 
-    client: MilvusClient
+    client: Client
     where: str
     """For messages."""
     version: str
@@ -126,7 +125,7 @@ class ServerConnection:
         if address.server_name:
             tls["server_name"] = address.server_name
         self.where = address.shown
-        self.client = MilvusClient(
+        self.client = Client(
             address.url,
             token=address.token.get_secret_value() if address.token else "",
             db_name=address.database,

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from pymilvus import MilvusClient
 from pymilvus.exceptions import ConnectionConfigException
 
 from ...core.deadline import time_left
 from ...core.errors import ConfigurationError, IntegrityError, LockedError, UnavailableError
 from ...core.locks import FolderLock, sync_folder
 from ...core.registry import missing
+from .client import Client
 from .connection import GRPC, limit
 
 
@@ -78,9 +78,9 @@ class LiteConnection:
         self.client.close()
         _FILES.close(self._path, self._collection)
 
-    def _connected(self) -> MilvusClient:
+    def _connected(self) -> Client:
         try:
-            return MilvusClient(str(self._path), dedicated=True, timeout=limit(), grpc_options=GRPC)
+            return Client(str(self._path), dedicated=True, timeout=limit(), grpc_options=GRPC)
         except ConnectionConfigException as error:
             if _is_locked(self._path / "LOCK"):
                 raise LockedError(

@@ -169,6 +169,11 @@ def _list(value: str | Sequence[str]) -> list[str]:
 
 
 def _check_sizes(made: Row, what: str) -> None:
+    listed = [value for value in made.values() if type(value) is list]
+    texts = [value for value in made.values() if type(value) is str]
+    characters = len("".join(chain(texts, *listed)))
+    if 4 * characters <= MAX_BYTES and all(len(items) <= MAX_ITEMS for items in listed):
+        return  # as nearly always: all texts together are no longer than one may be
     for name, value in made.items():
         texts = value if isinstance(value, list) else [value]
         if len(texts) > MAX_ITEMS:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from ...core.capabilities import Feature, Form
@@ -21,6 +20,7 @@ from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
 from . import collection, comparing, errors, filtering, forms, lite, rows, searching, tuning
+from .client import Client, Columns
 from .connection import Address, Connection, ServerConnection, limit
 from .expressions import EVERYTHING, after, among, expression
 from .index import Index, active
@@ -101,6 +101,7 @@ class MilvusStore(VectorStore):
             )
         self._connection: Connection | None = None
         self._layout = Layout(words=False, packs=False)
+        self._columns: Columns = ()
         self._active = self._index
         self._written = 0
 
@@ -168,10 +169,10 @@ class MilvusStore(VectorStore):
             self._write(client, [rows.changed(row, patch, spec.fields, self._layout) for row in stored])
         return Receipt(upserted=tuple(ids))
 
-    def _write(self, client: MilvusClient, made: Sequence[rows.Row]) -> None:
+    def _write(self, client: Client, made: Sequence[rows.Row]) -> None:
         spec = self.meta.spec
         for piece in rows.pieces(made, spec.space.dimension):
-            client.upsert(spec.name, piece, timeout=limit())
+            client.upsert_columns(spec.name, self._columns, piece, timeout=limit())
             self._written += len(piece)  # about: threads may write at once
 
     def _delete(self, ids: Sequence[str]) -> Receipt:
@@ -288,7 +289,7 @@ class MilvusStore(VectorStore):
         return self._address.shown if self._address else f"Milvus Lite at {self._path}"
 
     @contextmanager
-    def _calling(self) -> Iterator[MilvusClient]:
+    def _calling(self) -> Iterator[Client]:
         """The client, for one call or some that belong together."""
         connection = self._connection
         if connection is None:
@@ -323,7 +324,7 @@ class MilvusStore(VectorStore):
                     f"the tenant is {self._tenant!r}, the collection {spec.name!r} has {stored.tenant!r}",
                     hint="name another collection in the stack, or go back to the stored tenant",
                 )
-            self._layout = stored.layout
+            self._layout, self._columns = stored.layout, stored.columns
             index = tuning.first_index(self._index)
             kinds = filtering.kinds(self._form, self._version)
             collection.make_ready(client, stored.meta.spec, index, words=stored.layout.words, filtered=kinds)
@@ -333,7 +334,7 @@ class MilvusStore(VectorStore):
             self._take_stock(client, spec)
         return stored.meta
 
-    def _take_stock(self, client: MilvusClient, spec: CollectionSpec) -> None:
+    def _take_stock(self, client: Client, spec: CollectionSpec) -> None:
         """Note which index there is, and so what the store can do."""
         have = collection.index_type(client, spec.name)
         self._active = active(self._index, have, auto=forms.auto_index(self._form, self._version))

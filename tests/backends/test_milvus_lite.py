@@ -34,6 +34,7 @@ from polyreel.backends.milvus import (
     rows,
     tuning,
 )
+from polyreel.backends.milvus.client import Client
 from polyreel.backends.milvus.index import Index
 from polyreel.core.capabilities import Feature, Form
 from polyreel.core.deadline import RetryPolicy, within
@@ -526,8 +527,8 @@ class Spy:
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def client(self, *args: Any, **kwargs: Any) -> Any:
-        self.calls.append(("MilvusClient", kwargs))
-        made, spy = MilvusClient(*args, **kwargs), self
+        self.calls.append(("Client", kwargs))
+        made, spy = Client(*args, **kwargs), self
 
         class Watched:
             def __getattr__(self, name: str) -> Any:
@@ -546,7 +547,7 @@ class Spy:
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     spy = Spy()
-    monkeypatch.setattr(lite, "MilvusClient", spy.client)
+    monkeypatch.setattr(lite, "Client", spy.client)
     return spy
 
 
@@ -572,7 +573,7 @@ def test_every_call_has_a_timeout_and_none_has_ids_or_a_template(
         store.delete(where=F.year > 20)
         store.drop()
     called = {name for name, _ in spy.calls}
-    assert {"search", "query", "upsert", "delete", "flush", "load_collection", "drop_index"} <= called
+    assert {"search", "query", "upsert_columns", "delete", "flush", "load_collection", "drop_index"} <= called
     for name, kwargs in spy.calls:
         if name not in LOCAL:
             assert 0 < kwargs["timeout"] <= 3600, name
