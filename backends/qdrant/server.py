@@ -14,7 +14,14 @@ from qdrant_client import QdrantClient, models
 
 from ...core.capabilities import Capabilities, Feature
 from ...core.deadline import RetryPolicy, poll, time_left
-from ...core.errors import ConfigurationError, IntegrityError, NotFoundError, PolyreelError, UnsupportedError
+from ...core.errors import (
+    ConfigurationError,
+    IntegrityError,
+    NotFoundError,
+    PolyreelError,
+    UnavailableError,
+    UnsupportedError,
+)
 from ...core.requests import CheckedRequest
 from ...core.secret import Secret
 from ...core.space import CollectionMeta, CollectionSpec
@@ -31,6 +38,7 @@ _BATCH = 5_000_000  # numbers in one upsert
 _BODY = 5_000_000  # characters in one write: a server takes 32 MB, and a character at most 6 bytes of JSON
 _FLOAT = 22  # characters of a number as JSON
 
+_WITH_WORDS = models.Filter(must=[models.HasVectorCondition(has_vector=points.WORDS)])
 _WHOLE = models.QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
 _QUANTIZATIONS: dict[str, models.QuantizationConfig] = {
     "scalar": models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)),
@@ -174,16 +182,33 @@ class QdrantServerStore(QdrantClientStore):
                 )
 
     def _optimize(self, progress: Callable[[float], None]) -> None:
-        """The server builds its index by itself, so this waits until it is done."""
+        """The server builds its index by itself, so this waits until it is done.
+
+        Raises:
+            UnavailableError: The server has given it up.
+        """
+        name = self.meta.spec.name
+        words = self._call(QdrantClient.count, count_filter=_WITH_WORDS, exact=True).count
 
         def done() -> bool:
             with self._using() as client:
-                info = client.get_collection(self.meta.spec.name)
-            total = info.points_count or 0
-            progress(min(1.0, (info.indexed_vectors_count or 0) / total) if total else 1.0)
-            return info.status is not models.CollectionStatus.YELLOW
+                info = client.get_collection(name)
+                if info.status is models.CollectionStatus.GREY:  # since its start it waits to be told
+                    client.update_collection(
+                        name, optimizers_config=models.OptimizersConfigDiff(), timeout=self._seconds()
+                    )
+            if info.status is models.CollectionStatus.RED:
+                raise UnavailableError(
+                    f"Qdrant at {self._url} can't index the collection {name!r}: "
+                    f"{getattr(info.optimizer_status, 'error', 'an earlier write failed there')}",
+                    hint="look into the server's log",
+                )
+            # Vectors of words are indexed at once, and counted with the others.
+            total, indexed = info.points_count or 0, (info.indexed_vectors_count or 0) - words
+            progress(min(1.0, max(0, indexed) / total) if total else 1.0)
+            return info.status is models.CollectionStatus.GREEN
 
-        poll(done, what=f"the index of {self.meta.spec.name!r}, which the server builds", timeout=time_left())
+        poll(done, what=f"the index of {name!r}, which the server builds", timeout=time_left())
         progress(1.0)
 
     def _drop(self) -> None:

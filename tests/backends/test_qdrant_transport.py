@@ -9,11 +9,13 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import grpc
 import pytest
@@ -552,21 +554,67 @@ def test_our_own_bugs_pass_untranslated(store: QdrantServerStore, monkeypatch: p
     assert refusals.translate(ResponseHandlingException(ValueError("x")), "here") is None
 
 
-def test_the_optimizer_is_waited_for(store: QdrantServerStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    describe = store._client.get_collection  # type: ignore[union-attr]  # it is open
-    heard: list[float] = []
-    left = [models.CollectionStatus.YELLOW, models.CollectionStatus.YELLOW, models.CollectionStatus.GREEN]
+class Indexing(list[dict[str, Any]]):
+    """Parts of a collection's description, in their order."""
 
-    def busy(name: str) -> Any:
+    def say(self, *statuses: str, error: str = "", indexed: Iterable[int] = repeat(0)) -> None:
+        """Of ten records, how many are indexed, and how the collection is."""
+        status = models.OptimizersStatusOneOf1(error=error) if error else models.OptimizersStatusOneOf.OK
+        self += [
+            {
+                "status": models.CollectionStatus(each),
+                "optimizer_status": status,
+                "points_count": 10,
+                "indexed_vectors_count": number,
+            }
+            for each, number in zip(statuses, indexed, strict=False)
+        ]
+
+
+@pytest.fixture
+def indexing(store: QdrantServerStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Indexing]:
+    """What the server says of its index, one thing after the other; all of it is said in the test."""
+    describe, said = store._client.get_collection, Indexing()  # type: ignore[union-attr]  # it is open
+
+    def told(name: str) -> Any:
         info = describe(name)
-        info.status, info.indexed_vectors_count, info.points_count = left.pop(0), 10 - len(left), 10
+        for part, value in said.pop(0).items():
+            setattr(info, part, value)
         return info
 
-    monkeypatch.setattr(store._client, "get_collection", busy)
+    monkeypatch.setattr(store._client, "get_collection", told)
+    yield said
+    assert said == []
+
+
+def test_the_optimizer_is_waited_for(store: QdrantServerStore, indexing: Indexing) -> None:
+    store.upsert([record(id, text=Text(title="word")) for id in "abc"])
+    indexing.say("yellow", "yellow", "yellow", "green", indexed=(0, 3, 8, 13))  # with three vectors of words
+    heard: list[float] = []
     store.optimize(progress=heard.append)
-    assert left == []
-    assert heard[-1] == 1.0
-    assert heard == sorted(heard)
+    assert heard == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_an_optimizer_that_waits_since_the_start_of_its_server_is_told_to_begin(
+    store: QdrantServerStore, indexing: Indexing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Mock()
+    monkeypatch.setattr(store._client, "update_collection", told)
+    indexing.say("grey", "yellow", "green")
+    store.optimize()
+    told.assert_called_once()
+    assert told.call_args.kwargs["optimizers_config"] == models.OptimizersConfigDiff()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [("no space left", "no space left"), ("", "an earlier write failed")]
+)
+def test_an_index_that_the_server_gave_up_is_an_error(
+    store: QdrantServerStore, indexing: Indexing, error: str, said: str
+) -> None:
+    indexing.say("yellow", "red", error=error)
+    with pytest.raises(UnavailableError, match=f"can't index the collection 'clips': {said}.*log"):
+        store.optimize()
 
 
 @pytest.mark.parametrize("over_grpc", [False, True])
