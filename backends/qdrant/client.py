@@ -22,7 +22,7 @@ from ...core.store import VectorStore
 from . import points
 from .filters import Vocabulary
 from .indexes import countable
-from .options import Options
+from .options import Options, Quantization
 
 T = TypeVar("T")
 
@@ -63,6 +63,7 @@ class QdrantClientStore(VectorStore):
     def __init__(self, options: Options, *, timeout: float, retry: RetryPolicy | None) -> None:
         super().__init__(timeout=timeout, retry=retry)
         self._options = options
+        self._quantization: Quantization | None = None  # of the open collection
 
     # -- what the forms differ in -------------------------------------------------------------------------
 
@@ -123,7 +124,9 @@ class QdrantClientStore(VectorStore):
                 f"there is a collection {name!r} that polyreel didn't make",
                 hint="name another collection in the stack",
             )
-        self._options.refuse_other(name, _read(metadata.get(_OPTIONS, "{}"), name))
+        kept = _read(metadata.get(_OPTIONS, "{}"), name)
+        self._options.refuse_other(name, kept)
+        self._quantization = kept.get("quantization")
         return CollectionMeta.from_json(_read(metadata[_META], name))
 
     def _add_fields(self, meta: CollectionMeta) -> None:

@@ -48,7 +48,7 @@ from .filters import Vocabulary
 from .folder import CollectionFolder, translate
 from .forms import EDGE
 from .indexes import countable
-from .options import Hnsw, Options, Quantization, checked_threads
+from .options import Hnsw, Options, Quantization, checked_threads, oversampling
 
 Asked = TypeVar("Asked", SearchRequest, QueryRequest)
 
@@ -62,7 +62,6 @@ _FILTERS = Vocabulary(
     within=lambda key, bounds: FieldCondition(key, range=RangeFloat(**bounds)),
     ids=lambda ids: HasIdCondition(set(ids)),
 )
-_WHOLE = QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
 _WITH_WORDS = CountRequest(exact=True, filter=Filter(must=[HasVectorCondition(points.WORDS)]))
 _DENSE = [""]  # the vectors that aren't words
 _PAGE = 1000  # records of one read while scanning
@@ -106,10 +105,7 @@ class QdrantEdgeStore(VectorStore):
         super().__init__(timeout=timeout, retry=retry)
         self._path = Path(path).expanduser().absolute()
         self._options = Options(hnsw, quantization, vectors_on_disk, payload_on_disk, tenant)
-        self._params = [
-            SearchParams(hnsw_ef=self._options.ef, exact=exact, quantization=_WHOLE)
-            for exact in (False, True)
-        ]
+        self._params = [SearchParams(hnsw_ef=self._options.ef, exact=exact) for exact in (False, True)]
         self._search_threads = checked_threads(search_threads)
         self._lock_wait = lock_wait
         self._opened: CollectionFolder | None = None
@@ -200,9 +196,17 @@ class QdrantEdgeStore(VectorStore):
             limit=request.limit,
             query=_nearest(request.near),
             filter=_FILTERS.condition(request.where.node),
-            params=self._params[request.exact],
+            params=self._looking(request),
             with_payload=True,
         )
+
+    def _looking(self, request: CheckedRequest) -> SearchParams:
+        """Made anew only where vectors are compressed."""
+        quantization = self._folder.quantization
+        if quantization is None:
+            return self._params[request.exact]
+        more = QuantizationSearchParams(rescore=True, oversampling=oversampling(quantization, request.limit))
+        return SearchParams(hnsw_ef=self._options.ef, exact=request.exact, quantization=more)
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001  # a hook
         found = self._folder.shard.retrieve(

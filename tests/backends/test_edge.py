@@ -658,6 +658,30 @@ def test_scores_are_those_of_the_whole_vectors_whatever_the_options(
         assert all(hit.score == pytest.approx(scores[hit.id], abs=1e-5) for hit in hits)
 
 
+@pytest.mark.parametrize("quantization", ["scalar", "product", "binary"])
+def test_the_nearest_are_found_among_compressed_vectors(root: Path, quantization: Quantization) -> None:
+    rng = np.random.default_rng(6)
+    middles = rng.standard_normal((50, 128))
+    vectors = middles[rng.integers(50, size=4000)] + rng.standard_normal((4000, 128)) / 2
+    queries = middles + rng.standard_normal((50, 128)) / 2
+    wide = spec(dimension=128)
+    with QdrantEdgeStore(path=root, quantization=quantization) as store:
+        store.open(wide, create=True)
+        store.upsert(record(f"r{n}", content=vector) for n, vector in enumerate(vectors))
+        store.close()
+        _optimize(root / "clips" / "shard", folder._config(wide, store._options, 1))
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    nearest = [{f"r{n}" for n in np.argsort(-(units @ query))[:10]} for query in queries]
+    with QdrantEdgeStore(path=root) as store:  # how they are compressed is kept with the collection
+        store.open(wide, create=False)
+        for exact, least in ((False, 0.95), (True, 1.0)):
+            answers = store.search(
+                [SearchRequest(NearVector(each.tolist()), exact=exact) for each in queries]
+            )
+            found = [{hit.id for hit in answer.hits} for answer in answers]
+            assert np.mean([len(a & b) / 10 for a, b in zip(found, nearest, strict=True)]) >= least
+
+
 def test_opening_again_changes_the_threads_of_a_search_and_nothing_else(root: Path) -> None:
     def stored() -> dict[str, Any]:
         config: dict[str, Any] = json.loads((root / "clips" / "shard" / "edge_config.json").read_bytes())

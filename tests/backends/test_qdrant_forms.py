@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from polyreel.backends import qdrant
 from polyreel.backends.qdrant import QdrantEdgeStore, QdrantLocalStore, QdrantServerStore, qdrant_store
 from polyreel.backends.qdrant.forms import FORMS, WAYS, Way
-from polyreel.backends.qdrant.options import Hnsw, Options
+from polyreel.backends.qdrant.options import Hnsw, Options, Quantization, oversampling
 from polyreel.config import build_stack, load
 from polyreel.config.hints import keys_of
 from polyreel.core.errors import ConfigurationError
@@ -130,6 +130,22 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
 
 
 # -- options ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("quantization", "limit", "times"),
+    [
+        ("scalar", 10, 2.0),
+        ("binary", 10, 16.0),
+        ("product", 100, 8.0),
+        ("binary", 8192, 2.0),
+        ("scalar", 16_385, 1.0),
+    ],
+)
+def test_more_are_looked_for_among_compressed_vectors_up_to_a_number(
+    quantization: Quantization, limit: int, times: float
+) -> None:
+    assert oversampling(quantization, limit) == times
 
 
 def test_an_option_that_was_another_one_is_refused_by_name() -> None:

@@ -435,6 +435,11 @@ def test_the_options_reach_the_server(qdrant: Imitation, monkeypatch: pytest.Mon
     with QdrantServerStore(url=qdrant.url) as store:
         store.open(SPEC, create=False)
         assert store.count() == 1
+        heard = Mock(side_effect=store._found)
+        monkeypatch.setattr(store, "_found", heard)
+        store.search([NEAR])
+        (query,) = heard.call_args.args[0]
+        assert query.params.quantization == models.QuantizationSearchParams(rescore=True, oversampling=8.0)
 
 
 def test_a_large_batch_is_written_in_parts_that_a_server_takes(qdrant: Imitation) -> None:
