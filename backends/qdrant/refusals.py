@@ -26,6 +26,8 @@ ERRORS = (ApiException, QdrantException, grpc.RpcError)
 """What the client raises."""
 
 _KEY = "set the right api_key in the stack's store, or ask who runs the server for one"
+_TRUST = "name the file of the certificate's authority as ca_file"
+_STRANGE = "CERTIFICATE_VERIFY_FAILED"  # as OpenSSL and BoringSSL call it
 _DOWN = "see that the server runs and that url is right, then try again"
 _BY_STATUS: dict[int, type[PolyreelError]] = {
     401: AuthenticationError,
@@ -63,8 +65,11 @@ def translate(error: Exception, what: str) -> PolyreelError | None:
     if isinstance(error, json.JSONDecodeError):  # as the client leaves it
         return _unreadable(what)
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
+        words = _line(what, f"{error.code().name}: {error.details()}")
+        if _STRANGE in words:
+            return ConfigurationError(words, hint=_TRUST)
         kind = _BY_CODE.get(error.code(), UnavailableError)
-        return kind(_line(what, f"{error.code().name}: {error.details()}"), hint=_HINTS.get(kind))
+        return kind(words, hint=_HINTS.get(kind))
     return None
 
 
@@ -85,9 +90,8 @@ def _refused(error: UnexpectedResponse, what: str) -> PolyreelError:
 def _unanswered(source: Exception, what: str) -> PolyreelError | None:
     """No answer at all, or none that can be read."""
     if isinstance(source, httpx.RequestError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(source) or isinstance(source.__cause__, ssl.SSLError):
-            hint = "name the file of the certificate's authority as ca_file"
-            return ConfigurationError(_line(what, str(source)), hint=hint)
+        if _STRANGE in str(source) or isinstance(source.__cause__, ssl.SSLError):
+            return ConfigurationError(_line(what, str(source)), hint=_TRUST)
         words = str(source) or type(source).__name__
         return UnavailableError(_line(what, words), hint=_DOWN)
     return _unreadable(what) if isinstance(source, ValidationError) else None
