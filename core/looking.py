@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InvalidQueryError, NotFoundError
+from .fields import shown
 from .filter_json import from_json
 from .filters import F, Filter
 from .manifest import ID_LENGTH, Broken, Manifest
@@ -152,9 +153,12 @@ class LookingUp(OpenStack):
         """The query as it is asked: what the stack can't do is refused, a video's id is whole.
 
         Raises:
+            InvalidQueryError: It is no query.
             UnsupportedError: There are no records of its scope, and none are made.
             NotFoundError: The video that it looks in isn't there, as far as no search is needed to know.
         """
+        if not isinstance(query, Query):
+            raise InvalidQueryError(f"{shown(query)} is no query", hint='write Query("the sea")')
         if query.scope is not None:
             self._check_scope(query.scope)
         return query if query.within is None else self._within_whole(query)

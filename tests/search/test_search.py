@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -297,6 +297,13 @@ def test_several_questions_are_answered_in_order(search: VideoSearch, picture: P
     )
     assert names(blue) == ["sea.mp4"]
     assert names(green) == ["traffic.mp4"]
+
+
+@pytest.mark.parametrize("wrong", ["the sea", {"text": "the sea"}, None])
+def test_what_is_no_query_is_refused_with_what_to_write(search: VideoSearch, wrong: Any) -> None:
+    for ask in (lambda: search.search_many([wrong]), lambda: search.explain(wrong)):
+        with pytest.raises(InvalidQueryError, match=r'is no query; write Query\("the sea"\)'):
+            ask()
 
 
 def test_threads_may_share_one_search(search: VideoSearch, videos: Path, picture: PictureOf) -> None:
