@@ -27,7 +27,7 @@ ERRORS = (ApiException, QdrantException, grpc.RpcError)
 
 _KEY = "set the right api_key in the stack's store, or ask who runs the server for one"
 _TRUST = "name the file of the certificate's authority as ca_file"
-_STRANGE = "CERTIFICATE_VERIFY_FAILED"  # as OpenSSL and BoringSSL call it
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # as OpenSSL and BoringSSL call it
 _DOWN = "see that the server runs and that url is right, then try again"
 _BY_STATUS: dict[int, type[PolyreelError]] = {
     401: AuthenticationError,
@@ -66,7 +66,7 @@ def translate(error: Exception, what: str) -> PolyreelError | None:
         return _unreadable(what)
     if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
         words = _line(what, f"{error.code().name}: {error.details()}")
-        if _STRANGE in words:
+        if _UNTRUSTED in words:
             return ConfigurationError(words, hint=_TRUST)
         kind = _BY_CODE.get(error.code(), UnavailableError)
         return kind(words, hint=_HINTS.get(kind))
@@ -90,7 +90,7 @@ def _refused(error: UnexpectedResponse, what: str) -> PolyreelError:
 def _unanswered(source: Exception, what: str) -> PolyreelError | None:
     """No answer at all, or none that can be read."""
     if isinstance(source, httpx.RequestError):
-        if _STRANGE in str(source) or isinstance(source.__cause__, ssl.SSLError):
+        if _UNTRUSTED in str(source) or isinstance(source.__cause__, ssl.SSLError):
             return ConfigurationError(_line(what, str(source)), hint=_TRUST)
         words = str(source) or type(source).__name__
         return UnavailableError(_line(what, words), hint=_DOWN)
