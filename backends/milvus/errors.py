@@ -45,8 +45,9 @@ def translate(error: Exception, where: str) -> PolyreelError | None:
     if ErrorCode.COLLECTION_NOT_FOUND in _codes(first):
         return NotFoundError(text, hint="the collection was dropped meanwhile: open the store again")
     waited = first.message.startswith("wait for")  # pymilvus gave up waiting, by itself
+    closing = "delegator closed" in first.message  # the collection is just leaving the server's memory
     retriable = getattr(first, "retriable", False)  # pymilvus 3 has it
-    if retriable or waited or NOT_LOADED in _codes(first) or _codes(first) & _PASSING:
+    if retriable or waited or closing or NOT_LOADED in _codes(first) or _codes(first) & _PASSING:
         return UnavailableError(text)
     return RejectedError(text)
 

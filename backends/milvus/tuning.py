@@ -92,10 +92,9 @@ def optimize(
     _finish(client, name, progress)
     if path is None and wanted.type == have != "FLAT":
         # Else what was written lately is searched in some clusters of a makeshift index for up to 20 s more,
-        # which finds half of the nearest. Searches go on meanwhile.
-        client.refresh_load(name, timeout=limit())
-    else:
-        load(client, name, path)
+        # which finds half of the nearest. `refresh_load` returns before that is over.
+        client.release_collection(name, timeout=limit())
+    load(client, name, path)
 
 
 def _fitting(index: Index, have: str, total: int, *, on_lite: bool) -> Index:

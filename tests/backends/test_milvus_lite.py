@@ -926,6 +926,10 @@ def caused(outer: Exception, inner: Exception) -> Exception:
         (MilvusException(101, "not loaded"), UnavailableError),
         (MilvusException(65535, "bad filter"), RejectedError),
         (MilvusException(1, "wait for loading collection timeout"), UnavailableError),
+        (
+            MilvusException(65535, "fail to Search, reason=delegator closed during wait tsafe"),
+            UnavailableError,
+        ),
         (MilvusException(10, "busy"), UnavailableError),
     ],
 )
