@@ -12,7 +12,7 @@ from ...core.capabilities import Feature, Form
 _ANY = frozenset({Feature.EXACT, Feature.PREFIX, Feature.ADD_FIELD, Feature.LEXICAL, Feature.FACET})
 _CLIENT = _ANY | {Feature.GROUP}
 _SERVER = _CLIENT | {Feature.DURABLE, Feature.SHARED}
-_BY_HAND = "qdrant-client 1.20.0; servers 1.18.3 and 1.19.0 by hand, else an imitation of the transport"
+_BY_HAND = "qdrant-client 1.20.0; {} by hand, else an imitation of the transport"
 
 EDGE = Form(
     name="engine in process",
@@ -39,14 +39,14 @@ REST = Form(
     name="server or cloud, REST",
     configure="url",
     features=_SERVER,
-    tried=_BY_HAND,
+    tried=_BY_HAND.format("servers 1.18.3 and 1.19.0"),
     notes="Qdrant 1.16 or newer; prefixes from 1.19 on.",
 )
 GRPC = Form(
     name="server or cloud, gRPC",
     configure="url and grpc",
     features=_SERVER,
-    tried=_BY_HAND,
+    tried=_BY_HAND.format("a server 1.18.3"),
     notes="As REST; answers are smaller and quicker to read.",
 )
 
