@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 _BLOCK = 4096  # rows taken in hand at once
+_CELLS = 1 << 22  # scores that queries are given at once
 _FEW_DEAD = 1000  # a log with fewer dead rows isn't worth writing anew
 _BUILT_IN: Mapping[str, Callable[[Record], object]] = {
     "video_id": attrgetter("video_id"),
@@ -31,6 +33,21 @@ _BUILT_IN: Mapping[str, Callable[[Record], object]] = {
     "uri": attrgetter("uri"),
     "channel": attrgetter("channel"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How alike every row is to a query.
+
+    Args:
+        rough: Of all rows, from one product of matrices.
+        slack: By how much they may be wrong, at most.
+        exact: Gives the scores of rows as they are, at float32's precision or better.
+    """
+
+    rough: NDArray[np.floating[Any]]
+    slack: float
+    exact: Callable[[NDArray[np.intp]], NDArray[np.floating[Any]]]
 
 
 class Collection:
@@ -103,18 +120,23 @@ class Collection:
                 self._words.remove(id)
         self.written += len(ids)
 
-    def scores(self, query: Vectors) -> NDArray[np.floating[Any]]:
-        """The likeness of every row, at float32's precision; equal vectors have equal scores."""
-        if self.metric is Metric.COSINE:  # einsum, since a BLAS sums a row's products as its place demands
-            cosines: Vectors = np.einsum("ij,j->i", self.vectors, query)
-            return cosines.clip(-1, 1)
-        wide = query.astype(np.float64)
-        blocks = (self.vectors[at : at + _BLOCK] for at in range(0, len(self.records), _BLOCK))
-        if self.metric is Metric.IP:
-            parts = [np.einsum("ij,j->i", block.astype(np.float64), wide) for block in blocks]
-        else:
-            parts = [-np.linalg.norm(block - wide, axis=1) for block in blocks]
-        return np.concatenate(parts) if parts else np.empty(0)
+    def scores(self, queries: Sequence[Vectors]) -> Iterator[Scores]:
+        """The likeness of every row to each query, in order; equal vectors have equal scores.
+
+        Args:
+            queries: Matrices of one row.
+        """
+        if self.metric is not Metric.COSINE:
+            for query in queries:
+                known = self._in_double(query[0])
+                yield Scores(known, 0.0, known.__getitem__)
+            return
+        size = max(1, _CELLS // max(1, len(self.records)))
+        slack = self._matrix.shape[1] * float(np.finfo(np.float32).eps)  # of two sums of so many products
+        for at in range(0, len(queries), size):
+            some = np.concatenate(queries[at : at + size])
+            for query, rough in zip(some, some @ self.vectors.T, strict=True):
+                yield Scores(rough, slack, partial(self._cosines, query))
 
     def entries(self) -> Iterator[Entry]:
         """The shortest log that makes this collection."""
@@ -141,6 +163,24 @@ class Collection:
             case {"delete": ids}:
                 self.remove(ids)
 
+    def _cosines(self, query: Vectors, rows: NDArray[np.intp]) -> Vectors:
+        """Of these rows, by einsum: a BLAS sums a row's products as its place demands."""
+        blocks = [
+            np.einsum("ij,j->i", self.vectors[rows[at : at + _BLOCK]], query)
+            for at in range(0, len(rows), _BLOCK)
+        ]
+        return np.concatenate(blocks).clip(-1, 1) if blocks else np.empty(0, np.float32)
+
+    def _in_double(self, query: Vectors) -> NDArray[np.float64]:
+        """Products or distances of every row."""
+        wide = query.astype(np.float64)
+        blocks = (self.vectors[at : at + _BLOCK] for at in range(0, len(self.records), _BLOCK))
+        if self.metric is Metric.IP:
+            parts = [np.einsum("ij,j->i", block.astype(np.float64), wide) for block in blocks]
+        else:
+            parts = [-np.linalg.norm(block - wide, axis=1) for block in blocks]
+        return np.concatenate(parts) if parts else np.empty(0)
+
     def _reserve(self, rows: int) -> None:
         """Room for so many rows; it doubles, so that growing costs little a row."""
         if rows > len(self._matrix):
@@ -149,16 +189,17 @@ class Collection:
             self._matrix = grown
 
 
-def best_first(
-    scores: NDArray[np.floating[Any]], records: Sequence[Record], first: int
-) -> Iterator[tuple[Record, float]]:
+def best_first(scores: Scores, records: Sequence[Record], first: int) -> Iterator[tuple[Record, float]]:
     """Records by score, the best first, equal ones by id; sorted piece by piece, as few are asked for."""
+    rough, slack = scores.rough, scores.slack
     ceiling, size = np.inf, first
-    while len(scores) and ceiling > -np.inf:
-        floor = np.partition(scores, -size)[-size] if size < len(scores) else -np.inf
-        rows = np.flatnonzero((scores >= floor) & (scores < ceiling))
-        rows = rows[np.argsort(-scores[rows])]
-        values = scores[rows]
+    while len(rough) and ceiling > -np.inf:
+        floor = np.partition(rough, -size)[-size] - slack if size < len(rough) else -np.inf
+        rows = np.flatnonzero((rough >= floor - slack) & (rough < ceiling + slack))
+        values = scores.exact(rows)
+        within = np.flatnonzero((values >= floor) & (values < ceiling))
+        within = within[np.argsort(-values[within])]
+        rows, values = rows[within], values[within]
         ranked = list(zip([records[row] for row in rows.tolist()], values.tolist(), strict=True))
         if (values[1:] == values[:-1]).any():
             ranked.sort(key=lambda each: (-each[1], each[0].id))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import RLock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -38,6 +38,9 @@ from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
 from .collection import Collection, best_first, lent, page, reader
 from .log import Log, patch_to_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FEATURES = frozenset(
     {
@@ -149,12 +152,37 @@ class MemoryStore(VectorStore):
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
         with self._lock:
-            return [self._answer(request, self._open_one) for request in requests]
+            collection, answers = self._open_one, list[Answer]()
+            near = [each.near for each in requests if not isinstance(each.near, Lexical)]
+            scores = collection.scores([self._query(each, collection) for each in near])
+            for request in requests:
+                if isinstance(request.near, Lexical):
+                    kind, ranked = ScoreKind.WEIGHTED, self._by_words(request.near, collection)
+                else:
+                    kind = SCORE_KIND[collection.metric]
+                    ranked = best_first(next(scores), collection.records, request.limit)
+                answers.append(self._answer(request, kind, ranked))
+            return answers
 
-    def _answer(self, request: CheckedRequest, collection: Collection) -> Answer:
-        near = request.near
-        itself = near.id if isinstance(near, NearRecord) else ""
-        kind, ranked = self._ranked(near, collection, request.limit)
+    def _query(self, near: Near, collection: Collection) -> NDArray[np.float32]:
+        """The vector that is asked for, in a matrix of one row."""
+        if isinstance(near, NearRecord):
+            return collection.vectors[[collection.rows[near.id]]]
+        if isinstance(near, NearVector):
+            return collection.stored_form([near.vector])
+        raise UnsupportedError(f"{self.can.form} has no search near {type(near).__name__}")
+
+    def _by_words(self, near: Lexical, collection: Collection) -> Iterator[tuple[Record, float]]:
+        """Records with their scores, best first."""
+        by_id = collection.words.scores(lexical.query(near.text))
+        best = sorted(by_id, key=lambda id: (-by_id[id], id))
+        return ((collection.records[collection.rows[id]], by_id[id]) for id in best)
+
+    def _answer(
+        self, request: CheckedRequest, kind: ScoreKind, ranked: Iterator[tuple[Record, float]]
+    ) -> Answer:
+        """The page of what matches, out of all records, best first."""
+        itself = request.near.id if isinstance(request.near, NearRecord) else ""
         if itself or request.where.filter != ALL:
             matches = self._test(request.where)
             ranked = (each for each in ranked if each[0].id != itself and matches(each[0]))
@@ -162,23 +190,6 @@ class MemoryStore(VectorStore):
         if request.lean:  # who asks so shows no record of the answer, so none is copied
             return Answer(tuple([Hit.bare(record, score, kind) for record, score in hits]))
         return Answer(tuple(Hit(lent(record), score, kind) for record, score in hits))
-
-    def _ranked(
-        self, near: Near, collection: Collection, first: int
-    ) -> tuple[ScoreKind, Iterator[tuple[Record, float]]]:
-        """Records with their scores, best first."""
-        if isinstance(near, Lexical):
-            by_id = collection.words.scores(lexical.query(near.text))
-            best = sorted(by_id, key=lambda id: (-by_id[id], id))
-            return ScoreKind.WEIGHTED, ((collection.records[collection.rows[id]], by_id[id]) for id in best)
-        if isinstance(near, NearRecord):
-            query = collection.vectors[collection.rows[near.id]]
-        elif isinstance(near, NearVector):
-            query = collection.stored_form([near.vector])[0]
-        else:
-            raise UnsupportedError(f"{self.can.form} has no search near {type(near).__name__}")
-        scores = collection.scores(query)
-        return SCORE_KIND[collection.metric], best_first(scores, collection.records, first)
 
     def _fetch(self, ids: Sequence[str], vectors: bool) -> dict[str, Record]:  # noqa: FBT001 - the base's hook
         with self._lock:
