@@ -195,7 +195,7 @@ def best_first(scores: Scores, records: Sequence[Record], first: int) -> Iterato
     ceiling, size = np.inf, first
     while len(rough) and ceiling > -np.inf:
         floor = np.partition(rough, -size)[-size] - slack if size < len(rough) else -np.inf
-        rows = np.flatnonzero((rough >= floor - slack) & (rough < ceiling + slack))
+        rows = np.flatnonzero(rough >= floor - slack)
         values = scores.exact(rows)
         within = np.flatnonzero((values >= floor) & (values < ceiling))
         within = within[np.argsort(-values[within])]
