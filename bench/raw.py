@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Payload = dict[str, Any]
-BATCH = 500
-"""Records in one call, as the base of the stores sends them."""
 
 
 class Raw(ABC):
@@ -48,7 +46,7 @@ class Raw(ABC):
 
     @abstractmethod
     def write(self, records: Sequence[Record]) -> None:
-        """Write records."""
+        """Write records by one call."""
 
     @abstractmethod
     def end(self) -> None:
@@ -141,20 +139,19 @@ class RawEdge(Raw):
         self._written.open(replace(self._store.meta.spec, name=name), create=True)
 
     def write(self, records: Sequence[Record]) -> None:
-        """`EdgeShard.update` in batches."""
+        """`EdgeShard.update`."""
         from ..backends.qdrant import points
         from ..core import lexical
 
         assert self._written is not None
         edge, shard, schema = self._edge, self._written._folder.shard, self._store.schema
-        for at in range(0, len(records), BATCH):
-            batch = []
-            for record in records[at : at + BATCH]:
-                words = edge.SparseVector(*points.sparse(lexical.document(record.text)))
-                vectors = {"": record.content, points.WORDS: words}
-                payload = points.payload(record, schema)
-                batch.append(edge.Point(points.point_id(record.id), vectors, payload))
-            shard.update(edge.UpdateOperation.upsert_points(batch))
+        batch = []
+        for record in records:
+            words = edge.SparseVector(*points.sparse(lexical.document(record.text)))
+            vectors = {"": record.content, points.WORDS: words}
+            payload = points.payload(record, schema)
+            batch.append(edge.Point(points.point_id(record.id), vectors, payload))
+        shard.update(edge.UpdateOperation.upsert_points(batch))
 
     def end(self) -> None:
         """Drop the collection."""
@@ -216,24 +213,23 @@ class RawQdrantClient(Raw):
             )
 
     def write(self, records: Sequence[Record]) -> None:
-        """`upsert` in batches, of unit vectors in points that pydantic doesn't validate again."""
+        """`upsert` of unit vectors in points that pydantic doesn't validate again."""
         from qdrant_client import models
 
         from ..backends.qdrant import points
         from ..core import lexical
 
+        batch = []
+        for record in records:
+            indices, values = points.sparse(lexical.document(record.text))
+            words = models.SparseVector.model_construct(indices=indices, values=values)
+            dense = self._store._dense(cast("Vector", record.content))
+            vectors = {"dense": dense, points.WORDS: words}
+            payload = points.payload(record, self._store.schema)
+            id = points.point_id(record.id)
+            batch.append(models.PointStruct.model_construct(id=id, vector=vectors, payload=payload))
         with self._store._using() as client:
-            for at in range(0, len(records), BATCH):
-                batch = []
-                for record in records[at : at + BATCH]:
-                    indices, values = points.sparse(lexical.document(record.text))
-                    words = models.SparseVector.model_construct(indices=indices, values=values)
-                    dense = self._store._dense(cast("Vector", record.content))
-                    vectors = {"dense": dense, points.WORDS: words}
-                    payload = points.payload(record, self._store.schema)
-                    id = points.point_id(record.id)
-                    batch.append(models.PointStruct.model_construct(id=id, vector=vectors, payload=payload))
-                client.upsert(self._name, points=batch, wait=True)
+            client.upsert(self._name, points=batch, wait=True)
 
     def end(self) -> None:
         """`delete_collection`."""
@@ -292,13 +288,12 @@ class RawMilvus(Raw):
         self._client.load_collection(name)
 
     def write(self, records: Sequence[Record]) -> None:
-        """Columns in batches, which pymilvus packs in a fifth of the time that its `upsert` takes."""
+        """Columns, which pymilvus packs in a fifth of the time that its `upsert` takes."""
         from ..backends.milvus import rows
 
         spec, layout, columns = self._store.meta.spec, self._store._layout, self._store._columns
-        for at in range(0, len(records), BATCH):
-            batch = [rows.row(record, spec.fields, layout) for record in records[at : at + BATCH]]
-            self._client.upsert_columns(self._name, columns, batch, timeout=60)
+        batch = [rows.row(record, spec.fields, layout) for record in records]
+        self._client.upsert_columns(self._name, columns, batch, timeout=60)
 
     def end(self) -> None:
         """`drop_collection`."""

@@ -17,13 +17,12 @@ from ..core.records import Record
 from . import vectors
 from .asking import Ask, Asked, at_once, one_by_one
 from .messages import Answer
-from .raw import BATCH
 from .results import Sample
 from .subject import Subject
 from .timing import Compared, compare
 
 _FEW = 30  # queries of a turn in steps that have many cases
-_LEAST = 5  # batches of a turn of `writing`, the last of which warms up
+_LEAST = 11  # batches of a turn of `writing`, the last of which warms up
 _READERS = 2  # callers that search while records are written
 _REWRITTEN = 50  # records of a write in `mixed`
 
@@ -81,7 +80,7 @@ class Steps:
         """Write the same batches in turns through polyreel and directly, into new collections."""
         count = min(self._settings.written, self._subject.records)
         records = list(self._subject.rows(0, count))
-        size = min(BATCH, -(-count // _LEAST))
+        size = min(self._subject.store.can.max_batch, -(-count // _LEAST))  # by one call on either side
         batches = [records[start : start + size] for start in range(0, count - count % size, size)]
         other = self._subject.chosen.store()
         name = uuid.uuid4().hex[:8]

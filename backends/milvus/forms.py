@@ -63,6 +63,18 @@ def finds_words(form: Form, version: str) -> bool:
     return Feature.LEXICAL in form.features or release(version) >= _WORDS_SINCE
 
 
+def check_words(form: Form, version: str) -> None:
+    """Refuse to keep words where the form can't.
+
+    Raises:
+        UnsupportedError: The server is older than 2.4.
+    """
+    if not finds_words(form, version):
+        raise UnsupportedError(
+            f"Milvus {version} keeps no words", hint="leave lexical out, or upgrade the server"
+        )
+
+
 def packs_lists(form: Form) -> bool:
     """Whether a new collection keeps lists as texts."""
     return form is LITE

@@ -49,8 +49,8 @@ class MilvusStore(VectorStore):
         tenant: A declared string field by which rows are kept apart; a search for one value reads its part.
         mmap: For a server from 2.4 on, whether it maps rows and indexes from its disk, which saves memory;
             what is stored, or the server's own choice, stays when it is None.
-        lexical: Whether a new collection keeps the words of its records' texts, where the form can, so that
-            they are found; writing takes about a sixth longer then.
+        lexical: Whether to keep the words of the records' texts, so that they are found; what is stored, or
+            in a new collection what the form can, when it is None. Without them writing takes a quarter less.
         lock_wait: For Milvus Lite, seconds to wait for another process that has the file open.
         timeout: Seconds for one public call, its retries included.
         retry: How a service that fails for the moment is tried again.
@@ -71,7 +71,7 @@ class MilvusStore(VectorStore):
         index: Index | None = None,
         tenant: str | None = None,
         mmap: bool | None = None,
-        lexical: bool = True,
+        lexical: bool | None = None,
         lock_wait: float = 10.0,
         timeout: float = 30.0,
         retry: RetryPolicy | None = None,
@@ -121,7 +121,7 @@ class MilvusStore(VectorStore):
         with self._calling() as client:
             if self._tenant is not None:
                 forms.check_tenant(self._form, self._version)
-            words = self._lexical and forms.finds_words(self._form, self._version)
+            words = self._lexical is not False and forms.finds_words(self._form, self._version)
             layout = Layout(words=words, packs=forms.packs_lists(self._form))
             collection.make(client, spec, layout, tenant=self._tenant, where=self._place)
         meta = self._loaded(spec)
@@ -308,6 +308,8 @@ class MilvusStore(VectorStore):
             self._connection = ServerConnection(self._address)
             if self._mmap is not None:
                 forms.check_mmap(self._form, self._version)
+            if self._lexical:
+                forms.check_words(self._form, self._version)
         else:
             assert self._path is not None  # the constructor saw to it
             self._connection = lite.LiteConnection(self._path, spec.name, lock_wait=self._lock_wait)
@@ -319,11 +321,7 @@ class MilvusStore(VectorStore):
             stored = collection.describe(client, spec.name, self._place)
             if stored is None:
                 return None
-            if stored.tenant != self._tenant:
-                raise ConfigurationError(
-                    f"the tenant is {self._tenant!r}, the collection {spec.name!r} has {stored.tenant!r}",
-                    hint="name another collection in the stack, or go back to the stored tenant",
-                )
+            self._refuse_other(spec, stored)
             self._layout, self._columns = stored.layout, stored.columns
             index = tuning.first_index(self._index)
             kinds = filtering.kinds(self._form, self._version)
@@ -333,6 +331,19 @@ class MilvusStore(VectorStore):
             tuning.load(client, spec.name, self._path)
             self._take_stock(client, spec)
         return stored.meta
+
+    def _refuse_other(self, spec: CollectionSpec, stored: collection.Stored) -> None:
+        """Refuse what can't be changed of a collection."""
+        if stored.tenant != self._tenant:
+            raise ConfigurationError(
+                f"the tenant is {self._tenant!r}, the collection {spec.name!r} has {stored.tenant!r}",
+                hint="name another collection in the stack, or go back to the stored tenant",
+            )
+        if self._lexical not in (None, stored.layout.words):
+            raise ConfigurationError(
+                f"lexical is {self._lexical}, the collection {spec.name!r} has {stored.layout.words}",
+                hint="name another collection in the stack, or leave lexical out to use it as it is",
+            )
 
     def _take_stock(self, client: Client, spec: CollectionSpec) -> None:
         """Note which index there is, and so what the store can do."""

@@ -45,6 +45,7 @@ def qdrant_store(
     vectors_on_disk: bool | None = None,
     payload_on_disk: bool | None = None,
     tenant: str | None = None,
+    lexical: bool | None = None,
     shards: int | None = None,
     replicas: int | None = None,
     write_consistency: int | None = None,
@@ -69,6 +70,8 @@ def qdrant_store(
         vectors_on_disk: Read vectors from the disk.
         payload_on_disk: Read all that isn't indexed from the disk.
         tenant: A declared string field by which nearly every search filters.
+        lexical: Whether to keep the words of the records' texts, so that they are found; what is stored, or
+            yes in a new collection, when it is None. Writing takes less without them.
         shards: Parts of the collection on a cluster.
         replicas: Copies of each part.
         write_consistency: Copies that must have a write before it is confirmed.
@@ -81,17 +84,19 @@ def qdrant_store(
         ConfigurationError: No form is chosen or more than one, a key belongs to another form, or the form's
             package isn't installed.
     """
-    places = _given({"path": path, "client_path": client_path, "client_memory": client_memory, "url": url})
+    memory = client_memory or None
+    places = _given({"path": path, "client_path": client_path, "client_memory": memory, "url": url})
     others = {
         "api_key": api_key,
         "ca_file": ca_file,
-        "grpc": grpc,
+        "grpc": grpc or None,
         "grpc_port": grpc_port,
         "hnsw": hnsw,
         "quantization": quantization,
         "vectors_on_disk": vectors_on_disk,
         "payload_on_disk": payload_on_disk,
         "tenant": tenant,
+        "lexical": lexical,
         "shards": shards,
         "replicas": replicas,
         "write_consistency": write_consistency,
@@ -113,7 +118,7 @@ def __getattr__(name: str) -> object:
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None and value is not False}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _chosen(places: Mapping[str, object]) -> Way:

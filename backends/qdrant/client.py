@@ -6,12 +6,14 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from qdrant_client import QdrantClient, models
 
 from ...core import lexical
+from ...core.capabilities import Feature
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, IntegrityError, UnsupportedError
 from ...core.fields import Column, Schema
@@ -63,7 +65,8 @@ class QdrantClientStore(VectorStore):
     def __init__(self, options: Options, *, timeout: float, retry: RetryPolicy | None) -> None:
         super().__init__(timeout=timeout, retry=retry)
         self._options = options
-        self._quantization: Quantization | None = None  # of the open collection
+        self._quantization: Quantization | None = None  # of the open collection, as whether it has words
+        self._words = options.keeps_words
 
     # -- what the forms differ in -------------------------------------------------------------------------
 
@@ -89,6 +92,10 @@ class QdrantClientStore(VectorStore):
     def _dense(self, vector: Vector) -> Any:
         """A vector as the client writes it: a list, for a message has one."""
         return floats(vector)
+
+    def _words_config(self) -> dict[str, models.SparseVectorParams]:
+        """The vectors of words that a new collection gets."""
+        return {points.WORDS: models.SparseVectorParams()} if self._options.keeps_words else {}
 
     def _params(self, request: CheckedRequest) -> models.SearchParams | None:
         """How the index is searched; nothing where there is none."""
@@ -126,7 +133,9 @@ class QdrantClientStore(VectorStore):
             )
         kept = _read(metadata.get(_OPTIONS, "{}"), name)
         self._options.refuse_other(name, kept)
-        self._quantization = kept.get("quantization")
+        self._quantization, self._words = kept.get("quantization"), kept.get("lexical") is not False
+        if not self._words:
+            self.can = replace(self.can, features=self.can.features - {Feature.LEXICAL})
         return CollectionMeta.from_json(_read(metadata[_META], name))
 
     def _add_fields(self, meta: CollectionMeta) -> None:
@@ -149,7 +158,7 @@ class QdrantClientStore(VectorStore):
         # By a filter, for a server refuses a list of ids of which one is unknown.
         known, changes = FILTERS.every([FILTERS.ids(_ids(ids))]), points.changes(patch, self.schema)
         self._call(QdrantClient.set_payload, payload=changes, points=known, wait=True)
-        if patch.text is not None:
+        if patch.text is not None and self._words:
             self._reword(ids, patch.text)
         return Receipt(upserted=tuple(ids))
 
@@ -290,7 +299,7 @@ class QdrantClientStore(VectorStore):
     def _point(self, record: Record, schema: Schema) -> models.PointStruct:
         """What was checked already isn't validated again, which takes ten times as long."""
         vector: dict[str, Any] = {DENSE: self._dense(cast("Vector", record.content))}
-        if words := lexical.document(record.text):
+        if self._words and (words := lexical.document(record.text)):
             vector[points.WORDS] = _sparse(words)
         return models.PointStruct.model_construct(
             id=points.point_id(record.id), vector=vector, payload=points.payload(record, schema)

@@ -35,7 +35,7 @@ from qdrant_edge import (
 )
 
 from ...core import lexical
-from ...core.capabilities import Capabilities
+from ...core.capabilities import Capabilities, Feature
 from ...core.deadline import RetryPolicy
 from ...core.errors import ConfigurationError, PolyreelError, UnsupportedError
 from ...core.fields import Column, Schema
@@ -78,6 +78,8 @@ class QdrantEdgeStore(VectorStore):
         vectors_on_disk: Read vectors from the disk.
         payload_on_disk: Read all that isn't indexed from the disk.
         tenant: A declared string field by which nearly every search filters.
+        lexical: Whether to keep the words of the records' texts, so that they are found; what is stored, or
+            yes in a new collection, when it is None. Without them writing takes a fifth less.
         search_threads: That one search uses. With two, a search of one segment, which is what `optimize`
             makes of 100 000 records, takes half as long again (docs/benchmarks.md): they wait for each other.
         lock_wait: Seconds to wait for another process that has the collection open.
@@ -97,6 +99,7 @@ class QdrantEdgeStore(VectorStore):
         vectors_on_disk: bool | None = None,
         payload_on_disk: bool | None = None,
         tenant: str | None = None,
+        lexical: bool | None = None,
         search_threads: int = 1,
         lock_wait: float = 10.0,
         timeout: float = 30.0,
@@ -104,7 +107,7 @@ class QdrantEdgeStore(VectorStore):
     ) -> None:
         super().__init__(timeout=timeout, retry=retry)
         self._path = Path(path).expanduser().absolute()
-        self._options = Options(hnsw, quantization, vectors_on_disk, payload_on_disk, tenant)
+        self._options = Options(hnsw, quantization, vectors_on_disk, payload_on_disk, tenant, lexical)
         self._params = [SearchParams(hnsw_ef=self._options.ef, exact=exact) for exact in (False, True)]
         self._search_threads = checked_threads(search_threads)
         self._lock_wait = lock_wait
@@ -115,19 +118,22 @@ class QdrantEdgeStore(VectorStore):
     def _open(self, spec: CollectionSpec) -> CollectionMeta | None:
         self._close()
         self._options.check(spec)
-        self.can = Capabilities(EDGE.name, EDGE.features, version("qdrant-edge-py"))
         self._opened = CollectionFolder(
             self._path / spec.name,
             self._options,
             lock_wait=self._lock_wait,
             search_threads=self._search_threads,
         )
-        return self._opened.load()
+        meta = self._opened.load()
+        self._take_stock()
+        return meta
 
     def _create(self, spec: CollectionSpec) -> CollectionMeta:
         if spec.media:
             raise UnsupportedError("Qdrant doesn't vectorize media", hint="use a stack with an embedder")
-        return self._folder.make(spec)
+        meta = self._folder.make(spec)
+        self._take_stock()
+        return meta
 
     def _add_fields(self, meta: CollectionMeta) -> None:
         self._folder.keep(meta)
@@ -156,8 +162,8 @@ class QdrantEdgeStore(VectorStore):
     # -- writing ------------------------------------------------------------------------------------------
 
     def _upsert(self, records: Sequence[Record]) -> Receipt:
-        spec = self.meta.spec
-        batch = [_point(record, spec) for record in records]
+        schema, words = self.schema, self._folder.words
+        batch = [_point(record, schema, words=words) for record in records]
         self._folder.writable.update(UpdateOperation.upsert_points(batch))
         return Receipt(upserted=tuple(record.id for record in records))
 
@@ -167,7 +173,7 @@ class QdrantEdgeStore(VectorStore):
         known = [found.id for found in shard.retrieve([*asked], with_payload=False, with_vector=False)]
         if known:
             shard.update(UpdateOperation.set_payload(known, points.changes(patch, self.schema)))
-            if patch.text is not None:
+            if patch.text is not None and self._folder.words:
                 shard.update(_rewording(known, patch.text))
         return Receipt(upserted=tuple(ids))
 
@@ -250,15 +256,20 @@ class QdrantEdgeStore(VectorStore):
             raise ConfigurationError("this store is not open", hint="call open(spec, create=...) first")
         return self._opened
 
+    def _take_stock(self) -> None:
+        """Note what the collection can do, as it is or will be made."""
+        features = EDGE.features if self._folder.words else EDGE.features - {Feature.LEXICAL}
+        self.can = Capabilities(EDGE.name, features, version("qdrant-edge-py"))
+
     def _translate(self, error: Exception) -> PolyreelError | None:
         return translate(error, self._opened.path if self._opened else self._path)
 
 
-def _point(record: Record, spec: CollectionSpec) -> Point:
-    dense = floats(cast("Vector", record.content))
-    words = lexical.document(record.text)
-    vector: Any = {"": dense, points.WORDS: SparseVector(*points.sparse(words))} if words else dense
-    return Point(points.point_id(record.id), vector, points.payload(record, spec.fields))
+def _point(record: Record, schema: Schema, *, words: bool) -> Point:
+    vector: Any = floats(cast("Vector", record.content))
+    if words and (found := lexical.document(record.text)):
+        vector = {"": vector, points.WORDS: SparseVector(*points.sparse(found))}
+    return Point(points.point_id(record.id), vector, points.payload(record, schema))
 
 
 def _rewording(ids: Sequence[int | UUID | str], text: Text) -> UpdateOperation:

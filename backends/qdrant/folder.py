@@ -48,7 +48,7 @@ from .indexes import Index, IndexType, wanted
 from .options import Hnsw, Options, Quantization
 
 _META = "polyreel.json"
-_WORDS = "words"  # in the description: the records have sparse vectors
+_WORDS = "words"  # in the description: the records may have sparse vectors
 _SHARD = "shard"
 _PAGE = 1000  # records of one read
 _ROOM_TO_OPEN = 64 << 20  # bytes on the disk, measured: the engine's log takes two segments of 32 MB
@@ -114,6 +114,11 @@ class CollectionFolder:
     def quantization(self) -> Quantization | None:
         """How the vectors that are searched in are compressed."""
         return self._kept.get("quantization")
+
+    @property
+    def words(self) -> bool:
+        """Whether the records get vectors of words."""
+        return self._kept.get("lexical") is not False
 
     def load(self) -> CollectionMeta | None:
         """Open what is there; None, and nothing made, when there is no collection."""
@@ -251,7 +256,7 @@ def _config(spec: CollectionSpec, options: Options, search_threads: int) -> Edge
         memory=None if options.vectors_on_disk is None else _PLACES[options.vectors_on_disk],
     )
     payload = None if options.payload_on_disk is None else _PLACES[options.payload_on_disk]
-    words = {points.WORDS: EdgeSparseVectorParams()}
+    words = {points.WORDS: EdgeSparseVectorParams()}  # also where no record will have any: opening needs it
     return EdgeConfig(
         vectors=vectors,
         sparse_vectors=words,

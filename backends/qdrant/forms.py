@@ -72,14 +72,14 @@ class Way:
     takes: frozenset[str]
 
 
-_SHAPE = frozenset({"hnsw", "quantization", "vectors_on_disk", "payload_on_disk", "tenant"})
+_SHAPE = frozenset({"hnsw", "quantization", "vectors_on_disk", "payload_on_disk", "tenant", "lexical"})
 _CLUSTER = frozenset({"shards", "replicas", "write_consistency"})
 _ACCESS = frozenset({"api_key", "ca_file", "grpc", "grpc_port"})
 
 WAYS: tuple[Way, ...] = (
     Way("path", (EDGE,), "edge", "QdrantEdgeStore", "path", _SHAPE | {"search_threads", "lock_wait"}),
-    Way("client_path", (FOLDER,), "local", "QdrantLocalStore", "path", frozenset({"lock_wait"})),
-    Way("client_memory", (MEMORY,), "local", "QdrantLocalStore", "", frozenset()),
+    Way("client_path", (FOLDER,), "local", "QdrantLocalStore", "path", frozenset({"lexical", "lock_wait"})),
+    Way("client_memory", (MEMORY,), "local", "QdrantLocalStore", "", frozenset({"lexical"})),
     Way("url", (REST, GRPC), "server", "QdrantServerStore", "url", _SHAPE | _CLUSTER | _ACCESS),
 )
 FORMS: tuple[Form, ...] = tuple(form for way in WAYS for form in way.forms)

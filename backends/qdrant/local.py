@@ -29,7 +29,6 @@ from ...core.space import CollectionMeta, CollectionSpec, Metric
 from .client import DENSE, QdrantClientStore, T
 from .forms import FOLDER, MEMORY
 from .options import Options
-from .points import WORDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +44,9 @@ class QdrantLocalStore(QdrantClientStore):
 
     Args:
         path: The folder of the collections, made when it is missing; None for memory.
+        lexical: Whether to keep the words of the records' texts, so that they are found; what is stored, or
+            yes in a new collection, when it is None. Without them writing takes a third less in memory, and a
+            tenth in a folder.
         lock_wait: Seconds to wait for another process that has the collection open.
         timeout: Seconds for one public call, its retries included; what the client is doing isn't cut short.
         retry: How a disk that fails for the moment is tried again.
@@ -56,11 +58,12 @@ class QdrantLocalStore(QdrantClientStore):
         self,
         *,
         path: Path | None = None,
+        lexical: bool | None = None,
         lock_wait: float = 10.0,
         timeout: float = 30.0,
         retry: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(Options(), timeout=timeout, retry=retry)
+        super().__init__(Options(lexical=lexical), timeout=timeout, retry=retry)
         self._path = Path(path).expanduser().absolute() if path is not None else None
         self._lock_wait = lock_wait
         self._lock = RLock()
@@ -104,7 +107,7 @@ class QdrantLocalStore(QdrantClientStore):
             client.create_collection(
                 spec.name,
                 vectors_config={DENSE: models.VectorParams(**common)},
-                sparse_vectors_config={WORDS: models.SparseVectorParams()},
+                sparse_vectors_config=self._words_config(),
                 metadata=metadata,
             )
 

@@ -57,6 +57,7 @@ class Options:
         vectors_on_disk: Read vectors from the disk.
         payload_on_disk: Read all that isn't indexed from the disk.
         tenant: A declared string field by which nearly every search filters; its records lie together.
+        lexical: Whether the words of texts are kept, so that they are found.
         shards: Parts of the collection on a cluster.
         replicas: Copies of each part.
         write_consistency: Copies that must have a write before it is confirmed.
@@ -67,9 +68,15 @@ class Options:
     vectors_on_disk: bool | None = None
     payload_on_disk: bool | None = None
     tenant: str | None = None
+    lexical: bool | None = None
     shards: int | None = None
     replicas: int | None = None
     write_consistency: int | None = None
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether a new collection gets vectors of words."""
+        return self.lexical is not False
 
     @property
     def ef(self) -> int | None:
@@ -99,7 +106,7 @@ class Options:
         Raises:
             ConfigurationError: A given option was another one then; the message names each.
         """
-        then = _flat(stored if isinstance(stored, Mapping) else {})
+        then = {"lexical": True, **_flat(stored if isinstance(stored, Mapping) else {})}
         differences = [
             f"{key} is {value!r}, stored {then.get(key)!r}"
             for key, value in _flat(self.to_json()).items()

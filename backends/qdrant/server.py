@@ -66,6 +66,8 @@ class QdrantServerStore(QdrantClientStore):
         vectors_on_disk: Read vectors from the disk.
         payload_on_disk: Read all that isn't indexed from the disk.
         tenant: A declared string field by which nearly every search filters.
+        lexical: Whether to keep the words of the records' texts, so that they are found; what is stored, or
+            yes in a new collection, when it is None. Writing takes less without them.
         shards: Parts of the collection on a cluster.
         replicas: Copies of each part.
         write_consistency: Copies that must have a write before it is confirmed.
@@ -88,13 +90,14 @@ class QdrantServerStore(QdrantClientStore):
         vectors_on_disk: bool | None = None,
         payload_on_disk: bool | None = None,
         tenant: str | None = None,
+        lexical: bool | None = None,
         shards: int | None = None,
         replicas: int | None = None,
         write_consistency: int | None = None,
         timeout: float = 30.0,
         retry: RetryPolicy | None = None,
     ) -> None:
-        shape = (hnsw, quantization, vectors_on_disk, payload_on_disk, tenant)
+        shape = (hnsw, quantization, vectors_on_disk, payload_on_disk, tenant, lexical)
         super().__init__(Options(*shape, shards, replicas, write_consistency), timeout=timeout, retry=retry)
         self._url = _checked(url)
         self._key = api_key
@@ -108,8 +111,8 @@ class QdrantServerStore(QdrantClientStore):
         self._options.check(spec)
         self._client = client = self._connected()
         number = client.info().version
-        meta = self._described(client, spec.name)  # asks for the key, which the version does not
         self.can = self._abilities(number, spec)
+        meta = self._described(client, spec.name)
         if meta is not None:
             self._index(client, meta)
         return meta
@@ -154,7 +157,7 @@ class QdrantServerStore(QdrantClientStore):
             client.create_collection(
                 spec.name,
                 vectors_config={DENSE: dense},
-                sparse_vectors_config={points.WORDS: models.SparseVectorParams()},
+                sparse_vectors_config=self._words_config(),
                 shard_number=options.shards,
                 replication_factor=options.replicas,
                 write_consistency_factor=options.write_consistency,
@@ -187,7 +190,9 @@ class QdrantServerStore(QdrantClientStore):
             UnavailableError: The server has given it up.
         """
         name = self.meta.spec.name
-        words = self._call(QdrantClient.count, count_filter=_WITH_WORDS, exact=True).count
+        words = 0
+        if self._words:
+            words = self._call(QdrantClient.count, count_filter=_WITH_WORDS, exact=True).count
 
         def done() -> bool:
             with self._using() as client:

@@ -771,18 +771,6 @@ def test_a_prefix_ends_before_the_next_text(text: str, beyond: str) -> None:
         assert text < text + "\U0010ffff" < beyond
 
 
-def test_words_can_be_left_out(path: Path, make_store: MakeStore) -> None:
-    with MilvusStore(path=path, lexical=False) as store:
-        store.open(spec(), create=True)
-        store.upsert([record("a", text=Text("word"))])
-        store.update_fields(["a"], text=Text("other"))
-    with make_store() as store:  # it stays as it was made
-        store.open(spec(), create=False)
-        assert near(store) == ["a"]
-        with pytest.raises(UnsupportedError, match="lexical"):
-            store.search([SearchRequest(Lexical("word"))])
-
-
 def test_flush_syncs_what_milvus_lite_only_writes(
     store: VectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -347,6 +347,16 @@ def test_an_older_collection_gets_its_indexes_when_it_is_opened(url: str, client
         store.drop()
 
 
+def test_words_are_refused_before_anything_is_made(url: str, client: MilvusClient) -> None:
+    tidy(client)
+    with (
+        pytest.raises(UnsupportedError, match=r"2\.3\.5 keeps no words; leave lexical out"),
+        MilvusStore(url=url, lexical=True) as store,
+    ):
+        store.open(spec(), create=True)
+    assert client.list_collections(timeout=10) == []
+
+
 @pytest.mark.parametrize("mmap", [True, False])
 def test_mmap_is_refused_before_anything_is_made(url: str, client: MilvusClient, mmap: bool) -> None:
     tidy(client)

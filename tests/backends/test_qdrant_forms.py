@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,16 @@ def test_wrong_combinations_are_one_clear_line(keys: dict[str, Any], words: str)
         qdrant_store(**keys)
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_is_an_answer_and_not_the_same_as_saying_nothing(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"vectors_on_disk": False, "payload_on_disk": False, "lexical": False}
+    with qdrant_store(path=tmp_path, **keys) as store:
+        store.open(SPEC, create=True)
+    described = json.loads((tmp_path / "clips" / "polyreel.json").read_text())
+    assert described["options"] == keys
+    with pytest.raises(ConfigurationError, match="vectors_on_disk can't be set with client_memory"):
+        qdrant_store(client_memory=True, vectors_on_disk=False)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.key)
