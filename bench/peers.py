@@ -3,8 +3,8 @@
     python -m polyreel.bench.peers [--records 10000] [--text-only]
 
 Every side is handed the same vectors, texts and metadata, a thousand records at a time and in turns, and
-then the same searches. What they make of it differs: polyreel checks it, keeps columns to filter by and, but for
-the side that is told not to, the words of the texts to find them; and at the end it flushes and builds
+then the same searches. What they make of it differs: polyreel checks it, keeps columns to filter by and the
+words of the texts to find them (but for the side without words); and at the end it flushes and builds
 indexes, which the others leave to their searches. So three things are measured: writing; all until the first
 searches are answered, with flush and indexes; and a search later on. Times are the processor's, of this
 process with the engines.
