@@ -52,6 +52,7 @@ class _Grpc(StoreTests):
             yield partial(QdrantServerStore, url=qdrant.url, grpc=True, grpc_port=port, timeout=10)
 
 
+@pytest.mark.slow
 class TestQdrantOverHttp(_Rest, StoreContract):
     pass
 

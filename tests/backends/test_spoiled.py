@@ -6,6 +6,7 @@ import pytest
 
 from polyreel.testing.store import StoreContract
 
+pytestmark = pytest.mark.slow
 Outcomes = dict[tuple[str, str], str]
 
 _MODULE = """

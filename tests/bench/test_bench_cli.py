@@ -16,6 +16,7 @@ from polyreel.cli.main import app
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
 SMALL = "--records 60 --dimension 8 --queries 4 --rounds 2 --steps load,settle,search".split()
 
 

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from polyreel.bench.results import Results
     from polyreel.bench.turns import Turn
 
+pytestmark = pytest.mark.slow
+
 
 def medians(results: Results, step: str, name: str) -> dict[str, float]:
     return {f"{each.stack} {each.case}".strip(): each.median for each in results.find(step, name)}
 
 
 @pytest.mark.parametrize("stacks", [("memory", "edge"), ("milvus_lite", "qdrant_local")])
-@pytest.mark.slow
 def test_every_step_is_measured_on_every_stack(
     stacks: tuple[str, str], settings: Any, tmp_path: Path
 ) -> None:
@@ -58,7 +59,6 @@ def test_every_step_is_measured_on_every_stack(
     assert not (tmp_path / "work").exists()
 
 
-@pytest.mark.slow
 def test_a_server_that_the_benchmark_starts_is_measured_too(settings: Any, need: Any, tmp_path: Path) -> None:
     from polyreel.bench.servers import installed
 
@@ -75,7 +75,6 @@ def test_a_server_that_the_benchmark_starts_is_measured_too(settings: Any, need:
     assert (info.process, info.settings["url"]) == ("the server's", "started by the benchmark")
 
 
-@pytest.mark.slow
 def test_a_stack_of_ones_own_server_is_measured_and_left_clean(
     serve: Any, settings: Any, tmp_path: Path
 ) -> None:
@@ -237,7 +236,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "out" / "results.json"
     command = [sys.executable, "-P", "-c", CHILD, str(tmp_path / "out")]
@@ -264,7 +262,6 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) 
     assert all(len(each.samples) == 40 for each in after.find("search", "p50"))
 
 
-@pytest.mark.slow
 def test_kill_9_leaves_a_whole_file_and_no_process(tmp_path: Path) -> None:
     file = tmp_path / "out" / "results.json"
     command = [sys.executable, "-P", "-c", CHILD, str(tmp_path / "out")]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .conftest import Bucket
 
+pytestmark = pytest.mark.slow
 COLOURS = {"ball": (220, 20, 20), "lawn": (20, 200, 20), "sea": (20, 20, 220)}
 
 
