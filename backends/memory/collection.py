@@ -40,7 +40,7 @@ class Scores:
     """How alike every row is to a query.
 
     Args:
-        rough: Of all rows, from one product of matrices.
+        rough: Of all rows.
         slack: By how much they may be wrong, at most.
         exact: Gives the scores of rows as they are, at float32's precision or better.
     """
@@ -120,16 +120,21 @@ class Collection:
                 self._words.remove(id)
         self.written += len(ids)
 
-    def scores(self, queries: Sequence[Vectors]) -> Iterator[Scores]:
-        """The likeness of every row to each query, in order; equal vectors have equal scores.
+    def scores(self, query: Vectors) -> Scores:
+        """The likeness of every row to a query, a matrix of one row; equal vectors have equal scores."""
+        if self.metric is Metric.COSINE:
+            known: NDArray[np.floating[Any]] = self._cosines(query[0], slice(None))
+        else:
+            known = self._in_double(query[0])
+        return Scores(known, 0.0, known.__getitem__)
 
-        Args:
-            queries: Matrices of one row.
+    def first_scores(self, queries: Sequence[Vectors]) -> Iterator[Scores]:
+        """The same for several, where few of the best are wanted: a product of matrices, which may be wrong.
+
+        For cosines that takes half of the time, and less in a batch.
         """
         if self.metric is not Metric.COSINE:
-            for query in queries:
-                known = self._in_double(query[0])
-                yield Scores(known, 0.0, known.__getitem__)
+            yield from map(self.scores, queries)
             return
         size = max(1, _CELLS // max(1, len(self.records)))
         slack = self._matrix.shape[1] * float(np.finfo(np.float32).eps)  # of two sums of so many products
@@ -163,13 +168,10 @@ class Collection:
             case {"delete": ids}:
                 self.remove(ids)
 
-    def _cosines(self, query: Vectors, rows: NDArray[np.intp]) -> Vectors:
+    def _cosines(self, query: Vectors, rows: NDArray[np.intp] | slice) -> Vectors:
         """Of these rows, by einsum: a BLAS sums a row's products as its place demands."""
-        blocks = [
-            np.einsum("ij,j->i", self.vectors[rows[at : at + _BLOCK]], query)
-            for at in range(0, len(rows), _BLOCK)
-        ]
-        return np.concatenate(blocks).clip(-1, 1) if blocks else np.empty(0, np.float32)
+        cosines: Vectors = np.einsum("ij,j->i", self.vectors[rows], query)
+        return cosines.clip(-1, 1)
 
     def _in_double(self, query: Vectors) -> NDArray[np.float64]:
         """Products or distances of every row."""

@@ -36,7 +36,7 @@ from ...core.requests import (
 )
 from ...core.space import CollectionMeta, CollectionSpec
 from ...core.store import VectorStore
-from .collection import Collection, best_first, lent, page, reader
+from .collection import Collection, Scores, best_first, lent, page, reader
 from .log import Log, patch_to_json
 
 if TYPE_CHECKING:
@@ -152,17 +152,20 @@ class MemoryStore(VectorStore):
 
     def _search(self, requests: Sequence[CheckedRequest]) -> list[Answer]:
         with self._lock:
-            collection, answers = self._open_one, list[Answer]()
-            near = [each.near for each in requests if not isinstance(each.near, Lexical)]
-            scores = collection.scores([self._query(each, collection) for each in near])
-            for request in requests:
-                if isinstance(request.near, Lexical):
-                    kind, ranked = ScoreKind.WEIGHTED, self._by_words(request.near, collection)
-                else:
-                    kind = SCORE_KIND[collection.metric]
-                    ranked = best_first(next(scores), collection.records, request.limit)
-                answers.append(self._answer(request, kind, ranked))
-            return answers
+            collection = self._open_one
+            plain = [self._query(each.near, collection) for each in requests if _is_plain(each)]
+            first = collection.first_scores(plain)
+            return [self._answer(each, *self._ranked(each, collection, first)) for each in requests]
+
+    def _ranked(
+        self, request: CheckedRequest, collection: Collection, first: Iterator[Scores]
+    ) -> tuple[ScoreKind, Iterator[tuple[Record, float]]]:
+        """Records with their scores, best first; `first` has those of plain requests, in order."""
+        near = request.near
+        if isinstance(near, Lexical):
+            return ScoreKind.WEIGHTED, self._by_words(near, collection)
+        scores = next(first) if _is_plain(request) else collection.scores(self._query(near, collection))
+        return SCORE_KIND[collection.metric], best_first(scores, collection.records, request.limit)
 
     def _query(self, near: Near, collection: Collection) -> NDArray[np.float32]:
         """The vector that is asked for, in a matrix of one row."""
@@ -290,3 +293,8 @@ class MemoryStore(VectorStore):
     def _read(self, row: int, *, vectors: bool) -> Record:
         vector = self._open_one.vectors[row].copy() if vectors else None
         return lent(self._open_one.records[row], cast("Vector | None", vector))
+
+
+def _is_plain(request: CheckedRequest) -> bool:
+    """Whether the hits are the nearest records, with none passed over in between."""
+    return not isinstance(request.near, Lexical) and request.where.filter == ALL and request.group is None
