@@ -147,8 +147,9 @@ class RawEdge(Raw):
         edge, shard, schema = self._edge, self._written._folder.shard, self._store.schema
         batch = []
         for record in records:
-            words = edge.SparseVector(*points.sparse(lexical.document(record.text)))
-            vectors = {"": record.content, points.WORDS: words}
+            vectors = {"": record.content}
+            if self._store._folder.words:
+                vectors[points.WORDS] = edge.SparseVector(*points.sparse(lexical.document(record.text)))
             payload = points.payload(record, schema)
             batch.append(edge.Point(points.point_id(record.id), vectors, payload))
         shard.update(edge.UpdateOperation.upsert_points(batch))
@@ -209,7 +210,7 @@ class RawQdrantClient(Raw):
             client.create_collection(
                 name,
                 vectors_config={"dense": vectors},
-                sparse_vectors_config={"words": models.SparseVectorParams()},
+                sparse_vectors_config=self._store._words_config(),
             )
 
     def write(self, records: Sequence[Record]) -> None:
@@ -221,10 +222,10 @@ class RawQdrantClient(Raw):
 
         batch = []
         for record in records:
-            indices, values = points.sparse(lexical.document(record.text))
-            words = models.SparseVector.model_construct(indices=indices, values=values)
-            dense = self._store._dense(cast("Vector", record.content))
-            vectors = {"dense": dense, points.WORDS: words}
+            vectors = {"dense": self._store._dense(cast("Vector", record.content))}
+            if self._store._words:
+                indices, values = points.sparse(lexical.document(record.text))
+                vectors[points.WORDS] = models.SparseVector.model_construct(indices=indices, values=values)
             payload = points.payload(record, self._store.schema)
             id = points.point_id(record.id)
             batch.append(models.PointStruct.model_construct(id=id, vector=vectors, payload=payload))
