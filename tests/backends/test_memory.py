@@ -8,6 +8,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+import numpy as np
 import pytest
 
 from polyreel.backends.memory import MemoryStore
@@ -15,6 +16,7 @@ from polyreel.backends.memory.log import Log
 from polyreel.core.deadline import RetryPolicy
 from polyreel.core.errors import IntegrityError, LockedError, NotFoundError, UnavailableError
 from polyreel.core.fields import FieldType
+from polyreel.core.filters import F
 from polyreel.core.records import Record
 from polyreel.core.requests import NearVector, SearchRequest
 from polyreel.core.space import CollectionSpec, Metric, Space
@@ -255,6 +257,27 @@ def test_equal_scores_come_in_the_order_of_ids() -> None:
     store.upsert([*same, Record("near", "v", "u", content=[1.0, 2.0, 3.0, 4.1])])
     (answer,) = store.search([SearchRequest(NearVector([0.1, 0.2, 0.3, 0.4]), limit=150)])
     assert [hit.id for hit in answer.hits] == [f"{n:03}" for n in range(1, 151)]
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_alone_in_a_batch_and_with_a_condition_the_same_is_found_to_the_last_bit(metric: Metric) -> None:
+    some = np.random.default_rng(5).standard_normal((40, 67)).round(1)
+    vectors = np.repeat(some, 10, axis=0)[np.random.default_rng(6).permutation(400)].tolist()
+    store = MemoryStore()
+    store.open(CollectionSpec("wide", Space("k", "m", "1", 67, metric)), create=True)
+    store.upsert([Record(f"{n:03}", "v", "u", content=vector) for n, vector in enumerate(vectors)])
+    near = [NearVector((vector + 0.01).tolist()) for vector in some]
+    plain = [SearchRequest(each, limit=17) for each in near]
+    every = [SearchRequest(each, where=F.video_id == "v", limit=17) for each in near]
+    batch, conditioned = store.search(plain), store.search(every)
+    for at, answer in enumerate(batch):
+        assert len(answer.hits) == 17
+        (alone,) = store.search([plain[at]])
+        found = [(hit.id, hit.score) for hit in answer.hits]
+        assert found == [(hit.id, hit.score) for hit in alone.hits]
+        assert found == [(hit.id, hit.score) for hit in conditioned[at].hits]
+        assert found == sorted(found, key=lambda each: (-each[1], each[0]))
+        assert len({score for _, score in found[:10]}) == 1  # ten equal records have one score
 
 
 def test_what_a_caller_changes_does_not_reach_the_store() -> None:
