@@ -249,7 +249,9 @@ def _check_near(near: Near, request: SearchRequest, can: Capabilities) -> None:
         checked_id(near.id)
     elif isinstance(near, Lexical):
         if Feature.LEXICAL not in can.features:
-            raise UnsupportedError(f"{can.form} has no lexical search", hint="search by vectors alone")
+            raise UnsupportedError(
+                f"this collection ({can.form}) has no lexical search", hint="search by vectors alone"
+            )
         if not lexical.query(near.text):
             raise InvalidQueryError("the text has no word to look for", hint="give at least one word")
         if request.min_score is not None:

@@ -107,7 +107,8 @@ class Wishes:
             raise InvalidQueryError(message, hint="narrow the search with a condition")
         if any(part.words for part in parts) and Feature.LEXICAL not in can.features:
             raise UnsupportedError(
-                f"{can.form} has no lexical search", hint="search without lexical and hybrid"
+                f"this collection ({can.form}) has no lexical search",
+                hint="search without lexical and hybrid",
             )
         if len(parts) > 1:  # a vector alone is checked by the store; beside others it is summed, or paid for
             for part in parts:
