@@ -80,12 +80,15 @@ class QdrantTutorial(Peer):
     """The quick start of Qdrant's client in local mode: `create_collection`, `upsert`, `query_points`."""
 
     name, engine = "Qdrant's quick start, in memory", "qdrant_local"
+    in_memory = True
 
     def __init__(self, folder: Path, dimension: int) -> None:
         from qdrant_client import QdrantClient, models
 
         self._models = models
-        self._client = QdrantClient(":memory:")
+        self._client = (
+            QdrantClient(":memory:") if self.in_memory else QdrantClient(path=str(folder / "qdrant"))
+        )
         parameters = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
         self._client.create_collection("demo", vectors_config=parameters)
         self._next = count()
@@ -124,6 +127,20 @@ class LangChainQdrant(QdrantTutorial):
         """`similarity_search_with_score_by_vector`."""
         found: Sequence[object] = self._store.similarity_search_with_score_by_vector(vector, k=LIMIT)
         return found
+
+
+class QdrantTutorialInFolder(QdrantTutorial):
+    """The same with `path`, which outlives the process, as polyreel's default engine does."""
+
+    name, engine = "Qdrant's quick start, in a folder", "qdrant_folder"
+    in_memory = False
+
+
+class LangChainQdrantInFolder(LangChainQdrant):
+    """The same with `path`."""
+
+    name, engine = "langchain-qdrant, in a folder", "qdrant_folder"
+    in_memory = False
 
 
 class LangChainMilvus(Peer):
@@ -209,6 +226,8 @@ PEERS: tuple[type[Any], ...] = (
     QdrantTutorial,
     LangChainQdrant,
     HaystackQdrant,
+    QdrantTutorialInFolder,
+    LangChainQdrantInFolder,
     MilvusTutorial,
     LangChainMilvus,
     HaystackMilvus,
