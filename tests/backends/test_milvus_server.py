@@ -350,7 +350,7 @@ def test_an_older_collection_gets_its_indexes_when_it_is_opened(url: str, client
 def test_words_are_refused_before_anything_is_made(url: str, client: MilvusClient) -> None:
     tidy(client)
     with (
-        pytest.raises(UnsupportedError, match=r"2\.3\.5 keeps no words; leave lexical out"),
+        pytest.raises(UnsupportedError, match=r"2\.3\.5.* keeps no words; leave lexical out"),
         MilvusStore(url=url, lexical=True) as store,
     ):
         store.open(spec(), create=True)
