@@ -24,7 +24,7 @@ from ...core.store import VectorStore
 from . import points
 from .filters import Vocabulary
 from .indexes import countable
-from .options import Options, Quantization
+from .options import Options, Quantization, keeps_words
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class QdrantClientStore(VectorStore):
             )
         kept = _read(metadata.get(_OPTIONS, "{}"), name)
         self._options.refuse_other(name, kept)
-        self._quantization, self._words = kept.get("quantization"), kept.get("lexical") is not False
+        self._quantization, self._words = kept.get("quantization"), keeps_words(kept)
         if not self._words:
             self.can = replace(self.can, features=self.can.features - {Feature.LEXICAL})
         return CollectionMeta.from_json(_read(metadata[_META], name))

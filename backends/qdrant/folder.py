@@ -45,7 +45,7 @@ from ...core.locks import FolderLock, disk_error, replacing, sync_folder
 from ...core.space import CollectionMeta, CollectionSpec, Metric
 from . import points
 from .indexes import Index, IndexType, wanted
-from .options import Hnsw, Options, Quantization
+from .options import Hnsw, Options, Quantization, keeps_words
 
 _META = "polyreel.json"
 _WORDS = "words"  # in the description: the records may have sparse vectors
@@ -118,7 +118,7 @@ class CollectionFolder:
     @property
     def words(self) -> bool:
         """Whether the records get vectors of words."""
-        return self._kept.get("lexical") is not False
+        return keeps_words(self._kept)
 
     def load(self) -> CollectionMeta | None:
         """Open what is there; None, and nothing made, when there is no collection."""

@@ -76,7 +76,7 @@ class Options:
     @property
     def keeps_words(self) -> bool:
         """Whether a new collection gets vectors of words."""
-        return self.lexical is not False
+        return keeps_words(self.to_json())
 
     @property
     def ef(self) -> int | None:
@@ -117,6 +117,11 @@ class Options:
                 f"the collection {name!r} was made otherwise: {'; '.join(differences)}",
                 hint="name another collection in the stack, or leave these keys out to use it as it is",
             )
+
+
+def keeps_words(options: Mapping[str, object]) -> bool:
+    """Whether a collection that was made with these has vectors of words."""
+    return options.get("lexical") is not False
 
 
 def oversampling(quantization: Quantization, limit: int) -> float:
